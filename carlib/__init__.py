@@ -1,0 +1,64 @@
+"""Name the damage in a photo of a car: transfer learning on cached bottlenecks.
+
+Example:
+    >>> import carlib
+    >>> photos = carlib.load_index(carlib.locate_data())
+    >>> train, validation = carlib.split(photos)
+    >>> model = carlib.ImageClassificationTrainer(arch="auto").fit(train)
+    >>> print(carlib.evaluate(model.predict(validation)))
+    >>> model.save("ImageModel.zip")
+"""
+
+import importlib
+from typing import Any
+
+# Each public name and the module it lives in, loaded when first used: importing carlib
+# takes milliseconds, and only what needs TensorFlow brings it in.
+_HOME = {
+    "ARCHS": "backbones",
+    "ArchiveError": "errors",
+    "Backbone": "backbones",
+    "BottleneckMetrics": "training",
+    "CarlibError": "errors",
+    "DataError": "errors",
+    "EarlyStopping": "training",
+    "EpochMetrics": "training",
+    "ExponentialLRDecay": "training",
+    "ExportError": "errors",
+    "ImageClassificationModel": "model",
+    "ImageClassificationTrainer": "training",
+    "ImageError": "errors",
+    "Metrics": "evaluation",
+    "OptionError": "errors",
+    "WeightsError": "errors",
+    "cache_info": "bottlenecks",
+    "compute_bottlenecks": "bottlenecks",
+    "evaluate": "evaluation",
+    "export": "exporting",
+    "load_index": "data",
+    "load_model": "model",
+    "locate_data": "data",
+    "plot_class_balance": "plots",
+    "plot_confusion": "plots",
+    "plot_history": "plots",
+    "require": "files",
+    "resolve_arch": "backbones",
+    "show_mistakes": "plots",
+    "show_photos": "plots",
+    "split": "data",
+}
+
+__all__ = sorted([*_HOME, "__version__"])
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'carlib' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"carlib.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,128 @@
+"""Write so that a kill leaves the old or the new, and read zips within bounds.
+
+The only module of carlib that opens a file for writing. A file or folder is made under
+a temporary name beside its final one and renamed when it is complete and on the disk.
+"""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from carlib.errors import DataError
+
+
+@functools.cache
+def say(message: str) -> None:
+    """Print a message to the person at the keyboard, each one once in a process."""
+    print(message, flush=True)
+
+
+def require(path: str | os.PathLike, made_by: str) -> Path:
+    """Return a path if it exists, else say which notebook makes it.
+
+    Raises:
+        DataError: The file isn't there yet.
+
+    Example:
+        >>> carlib.require("workspace/photos.csv", made_by="02_load_data")
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(
+            f"No {path.name} in {path.parent.as_posix()}.",
+            hint=f"Run {made_by}.ipynb first: it makes it.",
+        )
+    return path
+
+
+def sha256_of(path: str | os.PathLike) -> str:
+    """Return the SHA-256 of a file's content, as 64 hex digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name[:100]}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
+
+
+def _sync(path: Path) -> None:
+    """Flush a file (or, where the system allows, a folder) to the disk."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary path; it becomes `path` only if the block succeeds.
+
+    On any exception, Ctrl-C included, the temporary file is removed and an existing
+    file at `path` is left as it was.
+
+    Example:
+        >>> with atomic_path("table.csv") as temporary:
+        ...     table.to_csv(temporary)
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str | os.PathLike, *, replace: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder; it becomes `path` only if the block succeeds.
+
+    If `path` came into being meanwhile (another process was faster) and `replace` is
+    False, the other's is kept and ours thrown away. With `replace`, an existing folder
+    is moved aside first and removed once the new one is in place.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary, aside = _temporary(path), _temporary(path)
+    temporary.mkdir()
+    try:
+        yield temporary
+        if replace and path.exists():
+            path.rename(aside)
+        with contextlib.suppress(OSError) if path.exists() else contextlib.nullcontext():
+            temporary.rename(path)
+        _sync(path.parent)
+    finally:
+        if aside.exists() and not path.exists():
+            aside.rename(path)
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_bytes(path: str | os.PathLike, data: bytes) -> None:
+    """Write bytes to a file, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write text to a file as UTF-8 with `\\n` line ends, atomically."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: str | os.PathLike, value: Any) -> None:
+    """Write a value as readable JSON, atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,40 @@
+"""What the tests share: the drawn sample, and the real photos and weights if present."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+# Quiet, and the same on machines with and without a GPU; set before TensorFlow loads.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def sample() -> Path:
+    """The drawn photos that are committed with the project."""
+    return ROOT / "data" / "sample"
+
+
+@pytest.fixture(scope="session")
+def real_photos() -> Path:
+    """The zip of the 1,210 real photos, where somebody has put it."""
+    path = SHARED / "data" / "car_damage" / "preprocessed.zip"
+    return path if path.exists() else pytest.skip("the real photos are not here")
+
+
+@pytest.fixture(scope="session")
+def keras_home() -> Path:
+    """A KERAS_HOME with MobileNetV2-0.35's weights, where somebody has put it."""
+    path = SHARED / "keras"
+    return path if path.exists() else pytest.skip("no Keras weights are here")
