@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,9 @@ def sha256_of(path: str | os.PathLike) -> str:
 
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name[:100]}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
+    return path.with_name(
+        f".{path.name[:100]}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
+    )
 
 
 def _sync(path: Path) -> None:
@@ -80,7 +82,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     try:
         yield temporary
         _sync(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
         _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
@@ -102,7 +104,9 @@ def atomic_folder(path: str | os.PathLike, *, replace: bool = False) -> Iterator
         yield temporary
         if replace and path.exists():
             path.rename(aside)
-        with contextlib.suppress(OSError) if path.exists() else contextlib.nullcontext():
+        with (
+            contextlib.suppress(OSError) if path.exists() else contextlib.nullcontext()
+        ):
             temporary.rename(path)
         _sync(path.parent)
     finally:
@@ -126,3 +130,16 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 def write_json(path: str | os.PathLike, value: Any) -> None:
     """Write a value as readable JSON, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_part(path: str | os.PathLike, chunks: Iterable[bytes]) -> None:
+    """Write a new file inside a folder that `atomic_folder` is making.
+
+    Raises:
+        FileExistsError: Something of that name is there already; it isn't followed if
+            it's a link.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:
+        file.writelines(chunks)

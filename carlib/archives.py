@@ -1,0 +1,203 @@
+"""Read zips that somebody else made, within bounds.
+
+The listing is checked as a whole before a byte is written: names that leave the folder,
+links, encryption, collisions, overlapping members and bombs are refused, all of them
+named at once. What is then read is bounded too, whatever the listing declared. Python's
+own `zipfile` would rename `../a` to `a`, write links as files and, before 3.11.8, read
+overlapping members.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import stat
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from carlib.errors import ArchiveError
+from carlib.files import atomic_folder, write_part
+
+MAX_MEMBERS = 200_000
+MAX_TOTAL = 8 * 2**30  # bytes unpacked
+MAX_RATIO = 200  # unpacked : packed, of a member that unpacks to more than FREE_RATIO
+FREE_RATIO = 16 * 2**20
+SPARE = 64 * 2**20  # bytes of the disk that unpacking leaves free
+
+_CHUNK = 2**20
+_LOCAL_HEADER = 30  # bytes in front of a member's data, at least
+_JUNK = {"__macosx", ".ds_store", "thumbs.db", "desktop.ini"}
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+
+
+@contextlib.contextmanager
+def checked_zip(path: str | os.PathLike) -> Iterator[zipfile.ZipFile]:
+    """Open a zip whose listing holds nothing dangerous.
+
+    Raises:
+        ArchiveError: Not a zip, cut off, or with members that are refused.
+
+    Example:
+        >>> with checked_zip("ImageModel.zip") as archive:
+        ...     manifest = read_member(archive, "manifest.json", limit=2**20)
+    """
+    with _opened(Path(path)) as archive:
+        problems = _refusals(archive)
+        if problems:
+            raise ArchiveError(f"{path} is refused:", problems)
+        yield archive
+
+
+def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    """Return the content of one member, of at most `limit` bytes, its CRC checked.
+
+    Raises:
+        ArchiveError: No such member, larger than `limit`, or damaged.
+    """
+    try:
+        info = archive.getinfo(name)
+    except KeyError:
+        raise ArchiveError(f"{archive.filename} holds no {name}.") from None
+    if info.file_size > limit:
+        size = f"{info.file_size:,} bytes; at most {limit:,} were expected"
+        raise ArchiveError(f"{name} in {archive.filename} is {size}.")
+    return b"".join(_chunks(archive, info))
+
+
+def unzip(path: str | os.PathLike, folder: str | os.PathLike) -> None:
+    """Unpack a zip into a folder that appears only when it is complete.
+
+    What macOS and Windows leave in zips (`__MACOSX`, `Thumbs.db` and such) stays out.
+    If the folder appears meanwhile, another process having been faster, that one stays.
+
+    Raises:
+        ArchiveError: Refused by `checked_zip`, damaged, or too large for the disk.
+    """
+    with checked_zip(path) as archive:
+        wanted = {_parts(info): info for info in archive.infolist() if _wanted(info)}
+        _check_space(path, Path(folder), wanted.values())
+        with atomic_folder(folder) as temporary:
+            for parts, info in wanted.items():
+                _write(archive, info, temporary.joinpath(*parts))
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ArchiveError(f"{path} is not a file.")
+        return zipfile.ZipFile(path)
+    except OSError as error:
+        raise ArchiveError(f"{path} can't be read: {error.strerror}.") from error
+    except (*_DAMAGE, ValueError) as error:
+        raise ArchiveError(f"{path} is not a zip, or cut off: {error}.") from error
+
+
+def _refusals(archive: zipfile.ZipFile) -> list[str]:
+    """Return a line for everything in the listing that isn't accepted."""
+    members = archive.infolist()
+    if len(members) > MAX_MEMBERS:
+        return [f"it holds {len(members):,} members, more than {MAX_MEMBERS:,}"]
+    total = sum(info.file_size for info in members)
+    if total > MAX_TOTAL:
+        return [f"it unpacks to {total:,} bytes, more than {MAX_TOTAL:,}"]
+    each = [f"{info.orig_filename!r} {why}" for info in members if (why := _why(info))]
+    return each or [*_collisions(members), *_overlaps(archive, members)]
+
+
+def _why(info: zipfile.ZipInfo) -> str:
+    """Return why a member is refused by itself, or ""."""
+    name = info.orig_filename.replace("\\", "/")
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if name.startswith("/") or re.match(r"[A-Za-z]:", name):
+        return "is an absolute path"
+    if ".." in name.split("/"):
+        return "leads out of the folder"
+    if not _parts(info) or re.search(r"[\0-\x1f]", name):
+        return "is not a usable name"
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a link or a device"
+    if info.flag_bits & 0x1:
+        return "is encrypted"
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return f"is compressed by method {info.compress_type}, not by deflate"
+    if info.file_size > max(FREE_RATIO, info.compress_size * MAX_RATIO):
+        return f"unpacks from {info.compress_size:,} to {info.file_size:,} bytes"
+    return ""
+
+
+def _parts(info: zipfile.ZipInfo) -> tuple[str, ...]:
+    """Return a member's path; old Windows tools write backslashes."""
+    return PurePosixPath(info.orig_filename.replace("\\", "/")).parts
+
+
+def _is_folder(info: zipfile.ZipInfo) -> bool:
+    return info.orig_filename.endswith(("/", "\\"))
+
+
+def _wanted(info: zipfile.ZipInfo) -> bool:
+    return not _is_folder(info) and not _JUNK & {p.casefold() for p in _parts(info)}
+
+
+def _key(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what a file system that ignores case and Unicode forms tells apart."""
+    return tuple(unicodedata.normalize("NFC", part).casefold() for part in parts)
+
+
+def _collisions(members: list[zipfile.ZipInfo]) -> Iterator[str]:
+    """Name files that would be written twice, or where a folder must be."""
+    seen, folders = {}, set()
+    for info in members:
+        key = _key(_parts(info))
+        folders.update(key[:end] for end in range(1, len(key) + _is_folder(info)))
+        if _is_folder(info):
+            continue
+        if key in seen:
+            yield f"{info.filename!r} collides with {seen[key]!r}"
+        seen[key] = info.filename
+    yield from (
+        f"{seen[key]!r} is a file and a folder" for key in seen if key in folders
+    )
+
+
+def _overlaps(
+    archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]
+) -> Iterator[str]:
+    """Name members that share bytes of the zip, as those of a bomb do."""
+    ordered = sorted(members, key=lambda info: info.header_offset)
+    starts = [*(info.header_offset for info in ordered[1:]), archive.start_dir]
+    for info, following in zip(ordered, starts, strict=True):
+        if info.header_offset + _LOCAL_HEADER + info.compress_size > following:
+            yield f"{info.filename!r} overlaps what follows it"
+
+
+def _chunks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Read a member piece by piece; `zipfile` stops at the size that was declared."""
+    try:
+        with archive.open(info) as member:
+            while chunk := member.read(_CHUNK):
+                yield chunk
+    except (*_DAMAGE, OSError, ValueError) as error:
+        where = f"{info.filename} in {archive.filename}"
+        raise ArchiveError(f"{where} is damaged: {error}.") from error
+
+
+def _write(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> None:
+    try:
+        write_part(path, _chunks(archive, info))
+    except OSError as error:
+        where = f"{info.filename} of {archive.filename}"
+        raise ArchiveError(f"{where} can't be written: {error.strerror}.") from error
+
+
+def _check_space(path: str | os.PathLike, folder: Path, members) -> None:
+    there = next(p for p in folder.absolute().parents if p.exists())
+    needed = sum(info.file_size for info in members) + SPARE
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        raise ArchiveError(
+            f"Unpacking {path} needs {needed / 2**20:,.0f} MiB of the disk; "
+            f"{free / 2**20:,.0f} MiB are free."
+        )

