@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import stat
+import struct
 import unicodedata
 import zipfile
 import zlib
@@ -30,7 +31,10 @@ SPARE = 64 * 2**20  # bytes of the disk that unpacking leaves free
 _CHUNK = 2**20
 _LOCAL_HEADER = 30  # bytes in front of a member's data, at least
 _JUNK = {"__macosx", ".ds_store", "thumbs.db", "desktop.ini"}
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, ValueError),
+    *(EOFError, NotImplementedError, RuntimeError),
+)
 
 
 @contextlib.contextmanager
@@ -90,8 +94,10 @@ def _opened(path: Path) -> zipfile.ZipFile:
             raise ArchiveError(f"{path} is not a file.")
         return zipfile.ZipFile(path)
     except OSError as error:
-        raise ArchiveError(f"{path} can't be read: {error.strerror}.") from error
-    except (*_DAMAGE, ValueError) as error:
+        raise ArchiveError(
+            f"{path} can't be read: {error.strerror or error}."
+        ) from error
+    except _DAMAGE as error:
         raise ArchiveError(f"{path} is not a zip, or cut off: {error}.") from error
 
 
@@ -167,8 +173,8 @@ def _overlaps(
 ) -> Iterator[str]:
     """Name members that share bytes of the zip, as those of a bomb do."""
     ordered = sorted(members, key=lambda info: info.header_offset)
-    starts = [*(info.header_offset for info in ordered[1:]), archive.start_dir]
-    for info, following in zip(ordered, starts, strict=True):
+    starts = [*(info.header_offset for info in ordered), archive.start_dir]
+    for info, following in zip(ordered, starts[1:], strict=True):
         if info.header_offset + _LOCAL_HEADER + info.compress_size > following:
             yield f"{info.filename!r} overlaps what follows it"
 
@@ -179,7 +185,7 @@ def _chunks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
         with archive.open(info) as member:
             while chunk := member.read(_CHUNK):
                 yield chunk
-    except (*_DAMAGE, OSError, ValueError) as error:
+    except (*_DAMAGE, OSError) as error:
         where = f"{info.filename} in {archive.filename}"
         raise ArchiveError(f"{where} is damaged: {error}.") from error
 

@@ -35,6 +35,7 @@ class Backbone:
     Attributes:
         input_size: Height and width of the pixels it takes.
         n_features: How many features a photo becomes.
+        weights_name: What the weights are, in a word or two and without a path.
         fingerprint: 64 hex digits that change with anything that changes a feature.
 
     Raises:
@@ -61,18 +62,36 @@ class Backbone:
         self.input_size = self.architecture.input_size
         self.n_features = self.architecture.n_features
         self.interpolation = self.architecture.interpolation
+        self.weights_name = self._name_of_weights()
 
     def __repr__(self) -> str:
         return f"Backbone({self.arch!r}, weights={self.weights_name!r})"
 
-    @property
-    def weights_name(self) -> str:
-        """What the weights are, in a word or two and without a path."""
+    def _name_of_weights(self) -> str:
         if self.weights is None:
             return f"random, seed {self.seed}"
         if isinstance(self.weights, np.ndarray):
             return "from a saved model"
         return "imagenet" if self.weights == "imagenet" else self._source.name
+
+    @property
+    def weights_options(self) -> dict:
+        """What to hand to `Backbone` to get these weights again, as plain values."""
+        named = self.weights is None or isinstance(self.weights, str)
+        weights = self.weights if named else str(self._source)
+        if isinstance(self.weights, np.ndarray):
+            weights = self.weights_name
+        return {"weights": weights, "weights_seed": self.seed}
+
+    @property
+    def preprocessing(self) -> dict:
+        """What is done to a photo's upright RGB pixels before the network."""
+        return {
+            "input_size": self.input_size,
+            "interpolation": self.interpolation,
+            "scale": self.architecture.scale,
+            "offset": self.architecture.offset,
+        }
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -81,10 +100,7 @@ class Backbone:
             "version": FEATURE_VERSION,
             "arch": self.arch,
             "weights": self._weights_identity(),
-            "input_size": self.input_size,
-            "interpolation": self.interpolation,
-            "scale": self.architecture.scale,
-            "offset": self.architecture.offset,
+            "preprocessing": self.preprocessing,
             "precision": "float32",
         }
         text = json.dumps(parts, sort_keys=True)
@@ -234,7 +250,7 @@ def _download_weights(architecture: Architecture, path: Path) -> None:
     error = _unreachable(architecture.address, path, architecture.md5)
     if error or not path.is_file():
         raise WeightsError(
-            f"{architecture.name}'s ImageNet weights are not in Keras's cache and can't "
+            f"{architecture.name}'s ImageNet weights aren't in Keras's cache and can't "
             f"be downloaded: {error.message if error else 'they were removed'}.",
             hint=f"Put the file {architecture.address} into the folder `models` of "
             "KERAS_HOME (without that, of .keras in your home folder), or use "

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import uuid
+import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -104,10 +105,11 @@ def atomic_folder(path: str | os.PathLike, *, replace: bool = False) -> Iterator
         yield temporary
         if replace and path.exists():
             path.rename(aside)
-        with (
-            contextlib.suppress(OSError) if path.exists() else contextlib.nullcontext()
-        ):
+        try:
             temporary.rename(path)
+        except OSError:
+            if replace or not path.is_dir():
+                raise
         _sync(path.parent)
     finally:
         if aside.exists() and not path.exists():
@@ -130,6 +132,16 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 def write_json(path: str | os.PathLike, value: Any) -> None:
     """Write a value as readable JSON, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_zip(path: str | os.PathLike, members: dict[str, bytes]) -> None:
+    """Write a zip atomically; the same members make the same bytes at any time."""
+    with (
+        atomic_path(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name), data)
 
 
 def write_part(path: str | os.PathLike, chunks: Iterable[bytes]) -> None:

@@ -1,18 +1,17 @@
-"""Pictures of the data, the training and the mistakes, in one house style.
+"""Charts of the data, the training and the evaluation, in one house style.
 
 Each function draws with pyplot and returns its Axes or Figure without showing it, so
 that a notebook shows it once: end the line with a semicolon there, to mute the value.
 """
 
-import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from carlib.errors import CarlibError, DataError, OptionError
-from carlib.images import decode, read
+from carlib.grids import show_mistakes, show_photos
+from carlib.style import FAINT, FIRST, INK, PALE, SECOND, check_table, house_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,30 +19,14 @@ if TYPE_CHECKING:
 
     from carlib.metrics import Metrics
 
-# Two colours that everybody can tell apart (Okabe and Ito), and greys; a marker, hatch
-# or text always says the same as the colour.
-FIRST, SECOND, INK, FAINT = "#0072B2", "#D55E00", "#333333", "#9A9A9A"
-STYLE = {
-    "figure.dpi": 100,
-    "figure.constrained_layout.use": True,
-    "font.size": 10,
-    "text.color": INK,
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "axes.titlepad": 10,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": FAINT,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": False,
-    "axes.axisbelow": True,
-    "grid.color": "#E4E4E4",
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
-    "lines.linewidth": 1.6,
-    "hatch.linewidth": 0.6,
-}
+__all__ = [
+    "plot_class_balance",
+    "plot_confusion",
+    "plot_history",
+    "show_mistakes",
+    "show_photos",
+]
+
 SUBSETS = {"T": "Training", "V": "Validation"}
 DATASETS = {
     "Train": {"color": FIRST, "marker": "o", "linestyle": "-"},
@@ -61,9 +44,9 @@ def plot_class_balance(photos: pd.DataFrame, ax: "Axes | None" = None) -> "Axes"
     Raises:
         DataError: There are no photos, or a column is missing.
     """
-    _check(photos, ("damage_class", "subset"))
+    check_table(photos, ("damage_class", "subset"))
     counts = pd.crosstab(photos["damage_class"], photos["subset"])
-    with _style() as plt:
+    with house_style() as plt:
         ax = plt.subplots(figsize=(8, 1 + 0.5 * len(counts)))[1] if ax is None else ax
         for place, subset in enumerate(counts.columns):
             _bars(ax, counts[subset], place, counts.shape[1])
@@ -93,36 +76,6 @@ def _bars(ax: "Axes", counts: pd.Series, place: int, places: int) -> None:
     ax.bar_label(bars, fmt="{:,.0f}", padding=4, fontsize=9)
 
 
-def show_photos(photos: pd.DataFrame, per_class: int = 4, seed: int = 0) -> "Figure":
-    """Show some photos of each class, drawn by chance, a row a class.
-
-    Args:
-        photos: Columns image_path and damage_class, as from `load_index`.
-        per_class: Photos a class; a class that has fewer shows all.
-        seed: The same seed draws the same photos.
-
-    Raises:
-        DataError: There are no photos, or a column is missing.
-        ImageError: A drawn photo can't be read.
-        OptionError: `per_class` is less than 1.
-    """
-    _check(photos, ("image_path", "damage_class"))
-    _check_positive("per_class", per_class)
-    classes = list(photos.groupby("damage_class"))
-    with _style() as plt:
-        size = (1.5 + 1.4 * per_class, 1.45 * len(classes))
-        figure, grid = plt.subplots(
-            len(classes), per_class, figsize=size, squeeze=False
-        )
-        for axes, (name, members) in zip(grid, classes, strict=True):
-            drawn = members.sample(min(per_class, len(members)), random_state=seed)
-            for ax, path in _pairs(axes, drawn["image_path"]):
-                _show(ax, path)
-            label = f"{name}\n{len(members):,} photos"
-            axes[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=8)
-    return figure
-
-
 def plot_history(model_or_history: Any, ax: "Sequence[Axes] | None" = None) -> "Figure":
     """Draw accuracy and cross-entropy by epoch, and mark the best epoch.
 
@@ -135,11 +88,14 @@ def plot_history(model_or_history: Any, ax: "Sequence[Axes] | None" = None) -> "
         DataError: The history is empty, or a column is missing.
     """
     history = getattr(model_or_history, "history", model_or_history)
-    _check(history, ("epoch", "dataset", "accuracy", "cross_entropy"))
+    check_table(history, ("epoch", "dataset", "accuracy", "cross_entropy"))
     judge = "Validation" if "Validation" in set(history["dataset"]) else "Train"
     judged = history[history["dataset"] == judge].set_index("epoch")
-    best = getattr(model_or_history, "best_epoch", judged["accuracy"].idxmax())
-    with _style() as plt:
+    best = getattr(model_or_history, "best_epoch", None)
+    best = judged["accuracy"].idxmax() if best is None else best
+    with house_style() as plt:
+        from matplotlib.ticker import MaxNLocator
+
         if ax is None:
             ax = plt.subplots(2, 1, sharex=True, figsize=(8, 5.4))[1]
         panels = [
@@ -150,7 +106,8 @@ def plot_history(model_or_history: Any, ax: "Sequence[Axes] | None" = None) -> "
             _curves(panel, history, column)
             _mark(panel, best, judged[column].get(best), f"{judge.lower()} {{:.3f}}")
             panel.set_title(title)
-        ax[0].legend(loc="lower right")
+        ax[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, borderpad=0)
+        ax[1].xaxis.set_major_locator(MaxNLocator(integer=True))
         ax[1].set_xlabel("Epoch")
         ax[1].set_ylim(bottom=0)
     return ax[0].figure
@@ -160,9 +117,8 @@ def _curves(ax: "Axes", history: pd.DataFrame, column: str) -> None:
     every = max(1, history["epoch"].nunique() // 15)
     for dataset, rows in history.groupby("dataset", sort=False):
         look = DATASETS.get(dataset, {"color": FAINT})
-        ax.plot(
-            *(rows["epoch"], rows[column]), label=dataset, markevery=every, ms=4, **look
-        )
+        x, y = rows["epoch"], rows[column]
+        ax.plot(x, y, label=dataset, markevery=every, **look)
     ax.grid(axis="y")
 
 
@@ -190,9 +146,9 @@ def plot_confusion(metrics: "Metrics", ax: "Axes | None" = None) -> "Axes":
     support = counts.sum(axis=1)
     share = counts / np.maximum(support, 1)[:, None]
     names = list(metrics.confusion_matrix.index)
-    with _style() as plt:
-        side = max(4, 1.5 + 0.62 * len(names))
-        ax = plt.subplots(figsize=(side + 1, side))[1] if ax is None else ax
+    with house_style() as plt:
+        side = max(4.5, 1.6 + 0.62 * len(names))
+        ax = plt.subplots(figsize=(max(6.4, side + 1), side))[1] if ax is None else ax
         ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
         for (row, column), count in np.ndenumerate(counts):
             _cell(ax, row, column, count, share[row, column])
@@ -213,127 +169,18 @@ def _cell(ax: "Axes", row: int, column: int, count: int, share: float) -> None:
     text = f"{count:,}"
     if row == column and count:
         text += f"\n{share:.0%}"
-    color = "white" if share > 0.5 else INK if count else "#C4C4C4"
+    color = "white" if share > 0.65 else INK if count else PALE
     weight = "bold" if row == column else "normal"
-    ax.text(
-        *(column, row, text),
-        ha="center",
-        va="center",
-        color=color,
-        weight=weight,
-        size=9,
-    )
+    place = {"ha": "center", "va": "center"}
+    ax.text(column, row, text, color=color, weight=weight, size=9, **place)
 
 
 def _accuracies(metrics: "Metrics") -> str:
-    low, high = metrics.micro_interval
-    micro = f"Micro-accuracy {metrics.micro_accuracy:.2f} ({low:.2f} – {high:.2f})"
-    low, high = metrics.macro_interval
-    macro = f"macro-accuracy {metrics.macro_accuracy:.2f} ({low:.2f} – {high:.2f})"
-    return (
-        f"{micro}, {macro}\nAlways “{metrics.majority_class}”: "
-        f"{metrics.majority_micro_accuracy:.2f} and {metrics.majority_macro_accuracy:.2f}"
-    )
-
-
-def show_mistakes(predictions: pd.DataFrame, n: int = 8) -> "Figure":
-    """Show the photos that are named wrong with the highest score.
-
-    Args:
-        predictions: Columns image_path, damage_class (the actual class),
-            predicted_label and score, as from `model.predict`.
-        n: Photos at most.
-
-    Raises:
-        DataError: There are no predictions, or a column is missing.
-        ImageError: A photo can't be read.
-        OptionError: `n` is less than 1.
-    """
-    columns = ("image_path", "damage_class", "predicted_label", "score")
-    _check(predictions, columns)
-    _check_positive("n", n)
-    scored = _scored(predictions)
-    wrong = scored[scored["damage_class"] != scored["predicted_label"]]
-    worst = wrong.sort_values("score", ascending=False, kind="stable").head(n)
-    with _style() as plt:
-        if worst.empty:
-            return _say(plt, f"No mistakes in {len(scored):,} photos.")
-        rows = -(-len(worst) // 4)
-        figure, grid = plt.subplots(
-            rows, 4, figsize=(8, 2.75 * rows + 0.4), squeeze=False
-        )
-        for ax, row in _pairs(grid.flat, worst.itertuples()):
-            _show(ax, row.image_path)
-            ax.set_title(
-                f"actual: {row.damage_class}\npredicted: {row.predicted_label}\n"
-                f"score: {row.score:.2f}",
-                fontsize=8.5,
-                pad=5,
-            )
-        figure.suptitle(
-            f"{len(wrong):,} of {len(scored):,} photos are named wrong; "
-            f"the {len(worst)} with the highest score",
-            x=0.01,
-            ha="left",
-            fontsize=11,
-        )
-    return figure
-
-
-def _scored(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that have an actual class, a prediction and a score."""
-    scores = pd.to_numeric(predictions["score"], errors="coerce")
-    rows = predictions.assign(score=scores).dropna(
-        subset=["damage_class", "predicted_label", "score"]
-    )
-    return rows[(rows["damage_class"] != "") & (rows["predicted_label"] != "")]
-
-
-def _pairs(axes: Iterable["Axes"], items: Iterable[Any]) -> Iterator[tuple]:
-    """Give each item an Axes; Axes left over, and every frame and tick, are hidden."""
-    axes = list(axes)
-    for ax in axes:
-        ax.set_xticks([])
-        ax.set_yticks([])
-        ax.spines[:].set_visible(False)
-    return zip(axes, items, strict=False)
-
-
-def _show(ax: "Axes", path: str) -> None:
-    ax.imshow(decode(read(path), str(path)))
-
-
-def _say(plt: Any, text: str) -> "Figure":
-    figure, ax = plt.subplots(figsize=(8, 1.2))
-    ax.axis("off")
-    ax.text(0.5, 0.5, text, ha="center", va="center", fontsize=12)
-    return figure
-
-
-def _check(table: pd.DataFrame, columns: tuple[str, ...]) -> None:
-    missing = [name for name in columns if name not in table.columns]
-    if missing or table.empty:
-        raise DataError(
-            f"Expected rows with the columns {', '.join(columns)}; got {len(table):,} "
-            f"rows with {', '.join(map(str, table.columns)) or 'none'}.",
-            [f"no column {name!r}" for name in missing],
-        )
-
-
-def _check_positive(name: str, value: int) -> None:
-    if value < 1:
-        raise OptionError(f"Expected {name} to be at least 1, got {value!r}.")
-
-
-@contextlib.contextmanager
-def _style() -> Iterator[Any]:
-    """Yield pyplot, in the house style."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise CarlibError(
-            f"Pictures need matplotlib, which can't be imported: {error}.",
-            hint='Install it: pip install "carlib[notebooks]"',
-        ) from None
-    with plt.rc_context(STYLE):
-        yield plt
+    baselines = metrics.majority_micro_accuracy, metrics.majority_macro_accuracy
+    figures = [
+        ("Micro", metrics.micro_accuracy, *metrics.micro_interval, baselines[0]),
+        ("Macro", metrics.macro_accuracy, *metrics.macro_interval, baselines[1]),
+    ]
+    line = "{}-accuracy {:.2f} (95 %: {:.2f} – {:.2f}), baseline {:.2f}"
+    lines = [line.format(*figure) for figure in figures]
+    return "\n".join([*lines, f"Baseline: always “{metrics.majority_class}”"])

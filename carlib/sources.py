@@ -67,7 +67,7 @@ def _automatic(home: Path) -> tuple[Path, str]:
     try:
         return _downloaded(home)
     except (DataError, ArchiveError) as error:
-        say(f"The workshop's photos could not be had. {error}")
+        say(str(error))
         return _sample(home), "the drawn sample instead"
 
 
@@ -98,6 +98,7 @@ def _downloaded(home: Path) -> tuple[Path, str]:
     folder, remembered = home / "car_damage", home / "car_damage.sha256"
     if folder.is_dir():
         return folder, "the workshop's photos, downloaded before"
+    _await_answer(ADDRESS)
     _check_writable(home)
     with tempfile.TemporaryDirectory(prefix=".download-", dir=home) as temporary:
         path = _fetch(Path(temporary) / "preprocessed.zip")
@@ -110,13 +111,18 @@ def _downloaded(home: Path) -> tuple[Path, str]:
 
 
 def _fetch(path: Path) -> Path:
-    hint = f"Or get {ADDRESS} in a browser, and set CARLIB_DATA to the zip's path."
+    say(NOTICE)
     try:
-        _await_answer(ADDRESS)
-        say(NOTICE)
         return download(ADDRESS, path, MAX_BYTES)
     except DownloadError as error:
-        raise DataError(f"The download failed: {error.message}.", hint=hint) from error
+        raise _no_download(error.message) from error
+
+
+def _no_download(reason: str) -> DataError:
+    return DataError(
+        f"{ADDRESS} can't be downloaded: {reason}.",
+        hint="Or get it in a browser, and set CARLIB_DATA to the zip's path.",
+    )
 
 
 def _await_answer(address: str) -> None:
@@ -139,10 +145,10 @@ def _await_answer(address: str) -> None:
     thread.start()
     thread.join(PATIENCE)
     if thread.is_alive():
-        raise DownloadError(f"no answer within {PATIENCE:g} seconds")
+        raise _no_download(f"no answer within {PATIENCE:g} seconds")
     if failures:
         kind = type(failures[0]).__name__
-        raise DownloadError(f"no connection to the server ({kind})") from failures[0]
+        raise _no_download(f"no connection to the server ({kind})") from failures[0]
 
 
 def _check_layout(path: Path) -> None:
@@ -180,10 +186,10 @@ def _check_writable(home: Path) -> None:
 def _default_home() -> Path:
     here = Path.cwd()
     checkouts = (p / "data" for p in (here, *here.parents))
-    return next((p for p in checkouts if _is_sample(p / "sample")), here / "data")
+    return next((p for p in checkouts if is_sample(p / "sample")), here / "data")
 
 
-def _is_sample(folder: Path) -> bool:
+def is_sample(folder: Path) -> bool:
     return (folder / "index.csv").is_file()
 
 
@@ -193,9 +199,9 @@ def _sample(home: Path) -> Path:
     checkouts = home, _default_home(), package.parent / "data", package
     places = [folder / "sample" for folder in checkouts]
     for place in places:
-        if _is_sample(place):
+        if is_sample(place):
             return place
-    raise DataError("The drawn sample is in none of:", [str(p) for p in places])
+    raise DataError("The drawn sample is in none of:", [str(_near(p)) for p in places])
 
 
 def _without_wrapper(folder: Path) -> Path:

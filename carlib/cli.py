@@ -1,0 +1,249 @@
+"""The command `carlib`: train, evaluate, predict, export, and look into the cache."""
+
+import functools
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+import carlib
+from carlib import terminal
+from carlib.errors import DataError, OptionError
+from carlib.terminal import show, stdout_kept
+
+option = functools.partial(click.option, show_default=True)
+json_option = option(
+    "--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout."
+)
+workspace_option = option(
+    "--workspace",
+    metavar="FOLDER",
+    default="workspace",
+    help="Where computed bottlenecks are kept.",
+)
+
+
+@click.group(
+    cls=terminal.Commands, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(carlib.__version__, message="carlib %(version)s")
+def main() -> None:
+    """Name the damage in a photo of a car.
+
+    DATA is a folder that holds index.csv and the photos, a zip of one, or a folder with
+    one sub-folder a class. Or a word: sample (the drawn photos), download (the
+    workshop's), or auto (what CARLIB_DATA names, else the workshop's, else the sample).
+
+    \b
+    Examples:
+      carlib train sample --output m.zip
+      carlib evaluate m.zip sample
+      carlib predict m.zip photo.jpg
+    """
+    terminal.show_any_name()
+
+
+@main.command()
+@click.argument("data")
+@option("--arch", default="auto", help="The backbone.")
+@option(
+    "--weights",
+    metavar="imagenet|none|FILE",
+    default="imagenet",
+    help="The backbone's weights; none: random ones, drawn from the seed.",
+)
+@option(
+    "--output",
+    metavar="FILE",
+    default="ImageModel.zip",
+    help="The model to write; an older one is replaced.",
+)
+@workspace_option
+@option("--epoch", default=200, help="At most so many epochs.")
+@option("--batch-size", default=10, help="Photos a step.")
+@option("--learning-rate", default=0.01, help="Of the first epochs; it decays.")
+@option("--seed", default=0, help="Draws whatever is random.")
+@option("--no-early-stopping", is_flag=True, help="Train all the epochs.")
+@option(
+    "--validation-fraction",
+    default=0.1,
+    help="Share of T to validate on, where DATA has no V.",
+)
+@json_option
+def train(data: str, output: str, as_json: bool, **options: Any) -> None:
+    """Train a model on DATA's photos in T, and save it.
+
+    Where DATA has photos in V, the model is evaluated on them; the figures are printed
+    and saved with it.
+
+    \b
+    Examples:
+      carlib train photos.zip --output ImageModel.zip
+      carlib train photos --arch EfficientNetLite0 --epoch 50
+      carlib train sample --json > figures.json
+    """
+    started = time.monotonic()
+    terminal.check_output(Path(output))
+    with stdout_kept(as_json):
+        photos, validation = carlib.split(carlib.load_index(carlib.locate_data(data)))
+        model = make_trainer(**options).fit(
+            photos, None if validation.empty else validation
+        )
+        predicted = None if validation.empty else model.predict(validation)
+        metrics = None if predicted is None else carlib.evaluate(predicted)
+        model.save(output, metrics)
+    figures = {
+        "model": output,
+        "arch": model.arch,
+        "class_names": list(model.class_names),
+        "photos": {"T": len(photos), "V": len(validation)},
+        "best_epoch": model.best_epoch,
+        "notes": list(model.notes),
+        "seconds": round(time.monotonic() - started, 1),
+        "metrics": metrics.to_dict() if metrics else None,
+    }
+    show(as_json, figures, terminal.trained_text(figures, metrics))
+
+
+def make_trainer(
+    arch: str, weights: str, seed: int, **options: Any
+) -> "carlib.ImageClassificationTrainer":
+    """Return the trainer that the options of `carlib train` describe."""
+    given = None if weights.lower() == "none" else weights
+    if arch == "auto" and given not in (None, "imagenet"):
+        raise OptionError(
+            "A weights file fits one network only; --arch auto doesn't say which.",
+            hint=f"Name it with --arch: {', '.join(carlib.ARCHS)}",
+        )
+    backbone = carlib.Backbone(carlib.resolve_arch(arch, given), given, seed)
+    rate = options["learning_rate"]
+    return carlib.ImageClassificationTrainer(
+        arch=backbone,
+        seed=seed,
+        batch_size=options["batch_size"],
+        epoch=options["epoch"],
+        learning_rate=rate,
+        learning_rate_scheduler=carlib.ExponentialLRDecay(rate),
+        early_stopping=None if options["no_early_stopping"] else carlib.EarlyStopping(),
+        validation_set_fraction=options["validation_fraction"],
+        workspace_path=options["workspace"],
+    )
+
+
+@main.command()
+@click.argument("model")
+@click.argument("data")
+@option(
+    "--subset",
+    type=click.Choice(["V", "T", "all"]),
+    default="V",
+    help="Which of DATA's photos.",
+)
+@workspace_option
+@json_option
+def evaluate(model: str, data: str, subset: str, workspace: str, as_json: bool) -> None:
+    """Measure MODEL, a saved one, on DATA's photos in V.
+
+    \b
+    Examples:
+      carlib evaluate ImageModel.zip photos.zip
+      carlib evaluate ImageModel.zip photos --subset all --json
+    """
+    with stdout_kept(as_json):
+        loaded = carlib.load_model(model, workspace)
+        photos = carlib.load_index(carlib.locate_data(data))
+        if subset != "all":
+            photos = photos[photos["subset"] == subset].reset_index(drop=True)
+        if photos.empty:
+            raise DataError(
+                f"{data} has no photos in {subset}.",
+                hint="Choose another subset: --subset V, T or all.",
+            )
+        metrics = carlib.evaluate(loaded.predict(photos))
+    figures = {"model": model, "data": data, "subset": subset, **metrics.to_dict()}
+    show(as_json, figures, str(metrics))
+
+
+@main.command()
+@click.argument("model")
+@click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
+@option(
+    "--top",
+    type=click.IntRange(1),
+    default=3,
+    help="Classes to show a photo.",
+)
+@option(
+    "--on-error",
+    type=click.Choice(["raise", "skip"]),
+    default="raise",
+    help="What to do about a photo that can't be read.",
+)
+@json_option
+def predict(
+    model: str, photos: tuple[str, ...], top: int, on_error: str, as_json: bool
+) -> None:
+    """Name the damage in each PHOTO by MODEL, a saved one.
+
+    A PHOTO is a file, a folder of them, or - for one photo on stdin.
+
+    \b
+    Examples:
+      carlib predict ImageModel.zip photo.jpg folder
+      carlib predict ImageModel.zip - --json < photo.jpg
+    """
+    with stdout_kept(as_json):
+        names = [name for photo in photos for name in terminal.files_of(photo)]
+        loaded = carlib.load_model(model)
+        contents = [terminal.content_of(name) for name in names]
+        table = loaded.predict(contents, on_error=on_error, progress=len(names) > 32)
+    rows = terminal.prediction_rows(names, table, loaded.class_names)
+    text = terminal.predictions_text(rows, top)
+    show(as_json, {"model": model, "predictions": rows}, text)
+
+
+@main.command()
+@click.argument("model")
+@click.argument("folder", metavar="DIR")
+@option(
+    "--format",
+    "formats",
+    type=click.Choice(["saved_model", "pb"]),
+    multiple=True,
+    default=["saved_model", "pb"],
+    help="May be given more than once.",
+)
+@option("--overwrite", is_flag=True, help="Replace an export in DIR.")
+def export(model: str, folder: str, formats: tuple[str, ...], overwrite: bool) -> None:
+    """Write MODEL, a saved one, into DIR for plain TensorFlow.
+
+    \b
+    Examples:
+      carlib export ImageModel.zip exported
+      carlib export ImageModel.zip exported --format pb --overwrite
+    """
+    paths = carlib.export(carlib.load_model(model), folder, formats, overwrite)
+    for name, path in paths.items():
+        click.echo(f"{name}: {path}")
+
+
+@main.group()
+def cache() -> None:
+    """Look into the cache of bottlenecks."""
+
+
+@cache.command()
+@workspace_option
+@json_option
+def info(workspace: str, as_json: bool) -> None:
+    """Say what the cache of bottlenecks holds.
+
+    \b
+    Examples:
+      carlib cache info
+      carlib cache info --workspace notebooks/workspace --json
+    """
+    kept = carlib.cache_info(workspace)
+    text = terminal.cache_text(workspace, kept)
+    show(as_json, {"workspace": workspace, "caches": kept}, text)

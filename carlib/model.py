@@ -1,0 +1,316 @@
+"""A trained model: name photos, save to one file, load anywhere."""
+
+import functools
+import hashlib
+import importlib.metadata
+import io
+import json
+import os
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from carlib import runtime
+from carlib.archives import checked_zip, read_member
+from carlib.backbones import Backbone
+from carlib.bottlenecks import as_sources, extract
+from carlib.errors import ArchiveError, OptionError
+from carlib.files import write_zip
+
+FORMAT_VERSION = 1
+MAX_MEMBER = 1 << 30
+MEMBERS = ("backbone.npy", "bias.npy", "kernel.npy")
+
+
+@dataclass(eq=False, repr=False)
+class ImageClassificationModel:
+    """A frozen backbone and a softmax head on its features.
+
+    Made by `ImageClassificationTrainer.fit` and `load_model`.
+
+    Attributes:
+        class_names: The labels, sorted; the order of the probabilities.
+        kernel, bias: The head's weights, float32 (n_features, n_classes), (n_classes,).
+        history: A row an epoch and dataset: epoch, dataset, batch_processed_count,
+            accuracy, cross_entropy, learning_rate.
+        best_epoch: The epoch whose weights these are.
+        options: The trainer's options.
+        data_hash: Changes with any photo, label or subset trained on.
+        notes: What a reader of its figures must know, such as random weights.
+        metrics: What `save` was given of an evaluation.
+        workspace_path: Whose bottleneck cache `predict` uses; None: none.
+    """
+
+    backbone: Backbone
+    class_names: tuple[str, ...]
+    kernel: np.ndarray
+    bias: np.ndarray
+    history: pd.DataFrame
+    best_epoch: int
+    options: dict
+    data_hash: str
+    notes: list[str] = field(default_factory=list)
+    metrics: dict = field(default_factory=dict)
+    workspace_path: str | os.PathLike | None = None
+
+    @property
+    def arch(self) -> str:
+        """The backbone's name."""
+        return self.backbone.arch
+
+    def __repr__(self) -> str:
+        return (
+            f"ImageClassificationModel({self.arch}, {len(self.class_names)} classes, "
+            f"best epoch {self.best_epoch})"
+        )
+
+    def predict(
+        self, photos: Any, *, on_error: str = "raise", progress: bool = True
+    ) -> pd.DataFrame:
+        """Name the damage in photos.
+
+        Args:
+            photos: A DataFrame with a column image_path, or paths, encoded photos
+                (bytes) or pixels (uint8 arrays, height × width × 3), or one of these.
+            on_error: What to do with photos that can't be read: "raise" an error that
+                lists them, or "skip" them: their rows say why in the column error, and
+                have no label and no score.
+            progress: Show a bar with photos per second and time left.
+
+        Returns:
+            A row a photo, in order: the columns handed in, predicted_label, score (its
+            probability) and a column of probabilities a class.
+
+        Raises:
+            ImageError: Photos that can't be read.
+
+        Example:
+            >>> model.predict(["dent.jpeg"])["predicted_label"][0]
+            'door_dent'
+        """
+        if on_error not in ("raise", "skip"):
+            raise OptionError(
+                f'Expected on_error="raise" or "skip". Received: {on_error!r}'
+            )
+        extraction = extract(
+            photos,
+            self.backbone,
+            self.workspace_path,
+            on_error=on_error,
+            progress=progress,
+        )
+        table = _table_of(photos)
+        if on_error == "skip":
+            rows = range(len(extraction.photos))
+            table["error"] = [extraction.errors.get(row, "") for row in rows]
+        return self._with_labels(table, self.probabilities(extraction.features))
+
+    def _with_labels(self, table: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
+        good = np.isfinite(scores).all(axis=1)
+        best = np.where(good, scores.argmax(axis=1), -1)
+        names = np.array([*self.class_names, None], dtype=object)
+        labels = pd.DataFrame(
+            {"predicted_label": names[best], "score": scores.max(axis=1)},
+            index=table.index,
+        )
+        columns = pd.DataFrame(scores, columns=self.class_names, index=table.index)
+        return pd.concat([table.drop(columns=labels, errors="ignore"), labels, columns], axis=1)
+
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
+        """Turn features (n, d) into probabilities, float64 (n, n_classes).
+
+        In float64, so that a photo's probabilities don't depend on its neighbours.
+        """
+        logits = features.astype(np.float64) @ self.kernel.astype(np.float64) + self.bias
+        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return weights / weights.sum(axis=1, keepdims=True)
+
+    @functools.cached_property
+    def keras_model(self):
+        """The whole model in Keras: pixels, uint8 of any size, to probabilities."""
+        keras, size = runtime.keras(), self.backbone.input_size
+        with runtime.plain_float32():
+            pixels = keras.Input((None, None, 3), dtype="uint8", name="pixels")
+            x = keras.layers.Rescaling(1.0)(pixels)
+            x = keras.layers.Resizing(
+                size, size, interpolation=self.backbone.interpolation, antialias=True
+            )(x)
+            x = keras.ops.clip(keras.ops.round(x), 0, 255)  # as Pillow's pixels are
+            features = self.backbone.network(x)
+            head = keras.layers.Dense(
+                len(self.class_names), activation="softmax", name="probabilities"
+            )
+            model = keras.Model(pixels, head(features), name="car_damage")
+        head.set_weights([self.kernel, self.bias])
+        return model
+
+    def save(self, path: str | os.PathLike, metrics: Any = None) -> Path:
+        """Save to one file that holds all that's needed to name photos elsewhere.
+
+        Written atomically: an existing file is replaced only by a complete one.
+
+        Args:
+            path: Where to, such as "ImageModel.zip".
+            metrics: What `evaluate` returned, or a dict, to keep with the model.
+
+        Returns:
+            The path.
+        """
+        if metrics is not None:
+            self.metrics = metrics if isinstance(metrics, dict) else metrics.to_dict()
+        arrays = (self.backbone.weights_vector(), self.bias, self.kernel)
+        members = dict(zip(MEMBERS, map(_npy, arrays), strict=True))
+        manifest = self._manifest(
+            {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+        )
+        text = json.dumps(manifest, indent=2, ensure_ascii=False)
+        write_zip(path, {"manifest.json": text.encode("utf-8"), **members})
+        return Path(path)
+
+    def _manifest(self, hashes: dict[str, str]) -> dict:
+        return {
+            "format": "carlib model",
+            "format_version": FORMAT_VERSION,
+            "arch": self.arch,
+            "weights": self.backbone.weights_name,
+            "preprocessing": self.backbone.preprocessing,
+            "class_names": list(self.class_names),
+            "options": self.options,
+            "best_epoch": self.best_epoch,
+            "history": self.history.to_dict("list"),
+            "metrics": self.metrics,
+            "notes": self.notes,
+            "data_hash": self.data_hash,
+            "versions": _versions(),
+            "sha256": hashes,
+        }
+
+
+def load_model(
+    path: str | os.PathLike, workspace_path: str | os.PathLike | None = None
+) -> ImageClassificationModel:
+    """Load a model that `save` wrote; needs no network, data or cache.
+
+    The network is rebuilt from carlib's own code and the file gives the numbers only:
+    nothing in it can run. Each member's hash is checked.
+
+    Args:
+        path: The file.
+        workspace_path: A workspace whose bottleneck cache `predict` shall use.
+
+    Raises:
+        ArchiveError: It's not such a file, or damaged, or from a newer carlib.
+
+    Example:
+        >>> model = carlib.load_model("ImageModel.zip")
+    """
+    try:
+        with checked_zip(path) as archive:
+            manifest, arrays = _read(archive)
+        backbone = Backbone(manifest["arch"], weights=arrays["backbone.npy"])
+        backbone.weights_name = manifest["weights"]
+        _check(manifest, backbone, arrays)
+    except ArchiveError as error:
+        raise ArchiveError(
+            f"{Path(path).name} can't be loaded. {error.message}",
+            error.problems,
+            error.hint or "Save the model again, or fetch the file again.",
+        ) from error
+    return ImageClassificationModel(
+        backbone=backbone,
+        class_names=tuple(manifest["class_names"]),
+        kernel=arrays["kernel.npy"],
+        bias=arrays["bias.npy"],
+        history=pd.DataFrame(manifest["history"]),
+        workspace_path=workspace_path,
+        **{
+            key: manifest[key]
+            for key in ("best_epoch", "options", "data_hash", "notes", "metrics")
+        },
+    )
+
+
+def _read(archive: zipfile.ZipFile) -> tuple[dict, dict[str, np.ndarray]]:
+    names = {"manifest.json", *MEMBERS}
+    if set(archive.namelist()) != names:
+        raise ArchiveError(
+            "It's not a carlib model: that holds "
+            f"{', '.join(sorted(names))}, and this {', '.join(archive.namelist()[:5])}."
+        )
+    manifest = _read_manifest(read_member(archive, "manifest.json", MAX_MEMBER))
+    return manifest, {
+        name: _array(name, read_member(archive, name, MAX_MEMBER), manifest)
+        for name in MEMBERS
+    }
+
+
+def _table_of(photos: Any) -> pd.DataFrame:
+    """Return what was handed in as a table with a row a photo."""
+    if isinstance(photos, pd.DataFrame):
+        return photos.reset_index(drop=True)
+    sources = as_sources(photos)
+    paths = [s.name for s in sources if isinstance(s.content, Path)]
+    columns = {"image_path": paths} if len(paths) == len(sources) else {}
+    return pd.DataFrame(columns, index=range(len(sources)))
+
+
+def _npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _array(name: str, data: bytes, manifest: dict) -> np.ndarray:
+    if hashlib.sha256(data).hexdigest() != manifest["sha256"].get(name):
+        raise ArchiveError(f"{name} in the model is not what was saved: it was changed.")
+    try:
+        return np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ArchiveError(f"{name} in the model is not an array: {error}") from error
+
+
+def _read_manifest(data: bytes) -> dict:
+    try:
+        manifest = json.loads(data)
+    except ValueError as error:
+        raise ArchiveError(f"The model's manifest.json is damaged: {error}") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != "carlib model":
+        raise ArchiveError("It's a zip, but not a carlib model.")
+    if manifest["format_version"] > FORMAT_VERSION:
+        made_by = manifest["versions"].get("carlib")
+        raise ArchiveError(
+            f"It was saved by carlib {made_by}, and this one is older.",
+            hint="Upgrade carlib.",
+        )
+    return manifest
+
+
+def _check(manifest: dict, backbone: Backbone, arrays: dict[str, np.ndarray]) -> None:
+    """Refuse a model whose parts don't belong together; list all that is wrong."""
+    names = manifest["class_names"]
+    width = len(names)
+    checks = {
+        "its class names are not distinct words": len(set(map(str, names))) == width >= 2
+        and all(isinstance(name, str) for name in names),
+        "this carlib scales pixels otherwise": manifest["preprocessing"]
+        == backbone.preprocessing,
+        "the head does not fit": arrays["kernel.npy"].shape
+        == (backbone.n_features, width)
+        and arrays["bias.npy"].shape == (width,),
+        "it holds other than float32 numbers": all(
+            array.dtype == np.float32 and np.isfinite(array).all()
+            for array in arrays.values()
+        ),
+    }
+    problems = [problem for problem, passed in checks.items() if not passed]
+    if problems:
+        raise ArchiveError("The model's parts don't belong together.", problems)
+
+
+def _versions() -> dict[str, str]:
+    packages = ("carlib", "tensorflow", "keras", "numpy", "pillow")
+    return {name: importlib.metadata.version(name) for name in packages}
