@@ -68,14 +68,14 @@ def main() -> None:
 @option(
     "--validation-fraction",
     default=0.1,
-    help="Share of T to validate on, where DATA has no V.",
+    help="Share of T that early stopping watches.",
 )
 @json_option
 def train(data: str, output: str, as_json: bool, **options: Any) -> None:
     """Train a model on DATA's photos in T, and save it.
 
-    Where DATA has photos in V, the model is evaluated on them; the figures are printed
-    and saved with it.
+    Where DATA has photos in V, the model, which never saw them, is evaluated on them;
+    the figures are printed and saved with it.
 
     \b
     Examples:
@@ -86,12 +86,11 @@ def train(data: str, output: str, as_json: bool, **options: Any) -> None:
     started = time.monotonic()
     terminal.check_output(Path(output))
     with stdout_kept(as_json):
+        trainer = make_trainer(**options)
         photos, validation = carlib.split(carlib.load_index(carlib.locate_data(data)))
-        model = make_trainer(**options).fit(
-            photos, None if validation.empty else validation
-        )
-        predicted = None if validation.empty else model.predict(validation)
-        metrics = None if predicted is None else carlib.evaluate(predicted)
+        model, metrics = trainer.fit(photos), None
+        if not validation.empty:
+            metrics = carlib.evaluate(model.predict(validation))
         model.save(output, metrics)
     figures = {
         "model": output,
@@ -117,14 +116,12 @@ def make_trainer(
             hint=f"Name it with --arch: {', '.join(carlib.ARCHS)}",
         )
     backbone = carlib.Backbone(carlib.resolve_arch(arch, given), given, seed)
-    rate = options["learning_rate"]
     return carlib.ImageClassificationTrainer(
         arch=backbone,
         seed=seed,
         batch_size=options["batch_size"],
         epoch=options["epoch"],
-        learning_rate=rate,
-        learning_rate_scheduler=carlib.ExponentialLRDecay(rate),
+        learning_rate=options["learning_rate"],
         early_stopping=None if options["no_early_stopping"] else carlib.EarlyStopping(),
         validation_set_fraction=options["validation_fraction"],
         workspace_path=options["workspace"],

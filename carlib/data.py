@@ -19,7 +19,14 @@ from carlib.index import (
 )
 from carlib.sources import PHOTO_SUFFIXES, is_sample, locate_data
 
-__all__ = ["about", "content_hashes", "load_index", "locate_data", "split", "stratified_split"]
+__all__ = [
+    "about",
+    "content_hashes",
+    "load_index",
+    "locate_data",
+    "split",
+    "stratified_split",
+]
 
 COLUMNS = ["image_path", "damage_class", "subset"]
 VALIDATION_SHARE = 0.2  # of a folder that has no index.csv

@@ -1,6 +1,7 @@
 """Download a file: within bounds, in seconds or not at all, and whole or not at all."""
 
 import os
+import threading
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,6 +11,7 @@ from carlib.files import atomic_path, say
 # Seconds to connect, and between two pieces: a dead network is noticed in seconds,
 # a slow one isn't given up.
 TIMEOUT = (5, 15)
+PATIENCE = 8.0  # seconds in which the server must give any answer at all
 
 
 class DownloadError(CarlibError):
@@ -35,6 +37,7 @@ def download(
     """
     say(f"Downloading {address}")
     path = Path(path)
+    await_answer(address)
     try:
         with atomic_path(path) as temporary:
             _fetch(address, temporary, max_bytes)
@@ -44,12 +47,47 @@ def download(
     return path
 
 
-def _fetch(address: str, path: Path, max_bytes: int) -> None:
+def await_answer(address: str) -> None:
+    """Raise a DownloadError if a server gives no answer within PATIENCE.
+
+    A thread, because neither the look-up of a name nor the sum of the attempts at a
+    server's several addresses obeys a connection's timeout.
+    """
     import pooch
 
-    fetch = pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT)
-    with path.open("wb") as file:
-        fetch(address, _Bounded(file, max_bytes), None)
+    failures: list[OSError] = []
+
+    def ask() -> None:
+        try:
+            pooch.HTTPDownloader(timeout=TIMEOUT)(address, None, None, check_only=True)
+        except OSError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    if thread.is_alive():
+        raise DownloadError(f"no answer within {PATIENCE:g} seconds")
+    if failures:
+        raise DownloadError(_plain(failures[0])) from failures[0]
+
+
+def _fetch(address: str, path: Path, max_bytes: int) -> None:
+    import pooch
+    from tqdm.auto import tqdm
+
+    answers: list = []
+    hooks = {"response": lambda answer, *_, **__: answers.append(answer)}
+    # A total of 1 until the server has told it: tqdm has no truth value without one.
+    bar = tqdm(desc=address.rsplit("/", 1)[-1], total=1, unit="B", unit_scale=True)
+    fetch = pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT, hooks=hooks)
+    try:
+        with path.open("wb") as file:
+            fetch(address, _Bounded(file, max_bytes), None)
+    finally:
+        bar.close()
+        for answer in answers:  # pooch leaves the connection open where it fails
+            answer.close()
 
 
 class _Bounded:

@@ -77,7 +77,9 @@ def write_frozen_graph(model: ImageClassificationModel, path: Path) -> None:
     """Write a model as one frozen graph, a `.pb` file."""
     tf, network = runtime.tensorflow(), model.keras_model
     pixels = tf.TensorSpec((None, None, None, 3), tf.uint8, name="pixels")
-    frozen = freeze(lambda pixels: tf.identity(network(pixels), "probabilities"), pixels)
+    frozen = freeze(
+        lambda pixels: tf.identity(network(pixels), "probabilities"), pixels
+    )
     write_bytes(path, frozen.graph.as_graph_def().SerializeToString(deterministic=True))
 
 

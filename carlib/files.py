@@ -1,7 +1,7 @@
 """Write so that a kill leaves the old or the new, and read zips within bounds.
 
 The only module of carlib that opens a file for writing. A file or folder is made under
-a temporary name beside its final one and renamed when it is complete and on the disk.
+a temporary name beside its final one and renamed when it is complete.
 """
 
 import contextlib

@@ -1,52 +1,27 @@
-"""Tell an image's format and open it with Pillow, strictly and quietly.
-
-`Image.open` is not used: it warns of large images through filters that belong to the
-whole process, and it offers the bytes to every plugin. A format is told by its first
-bytes, and the class that reads it is called directly.
-"""
+"""Open an encoded photo with Pillow: few formats, bounded size, nothing tolerated."""
 
 import contextlib
 import io
 import re
-import struct
 import threading
 from collections.abc import Iterator
-from typing import Any
 
-from PIL import Image, ImageFile
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.GifImagePlugin import GifImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from carlib.errors import ImageError
 
-MAX_PIXELS = 89_000_000
-
-
-class _Jpeg(JpegImageFile):
-    """A JPEG, or the first picture of an MPO."""
-
-    def _read_dpi_from_exif(self) -> None:
-        """Leave EXIF alone: Pillow would parse all of it, and warn if it's damaged."""
-
-
-# How a file starts, and the class that reads it or the name of what isn't read.
-_KINDS: dict[bytes, Any] = {
-    rb"\xff\xd8\xff": _Jpeg,
-    rb"\x89PNG\r\n\x1a\n": PngImageFile,
-    rb"RIFF....WEBP": WebPImageFile,
-    rb"BM": BmpImageFile,
-    rb"GIF8[79]a": GifImageFile,
-    rb"II\*\0|MM\0\*": TiffImageFile,
+MAX_PIXELS = 89_000_000  # just below where Pillow begins to warn of bombs
+READ = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+# What a file is, told by how it starts, that can't be read as one of those.
+OTHERS = {
     rb"....ftyp": "is HEIC, AVIF or a film",
     rb"\0\0\0\x0cjP  |\0\0\0\x0cJXL |\xff\x0a": "is JPEG 2000 or JPEG XL",
     rb"%PDF|PK\x03\x04": "is a PDF or a zip",
     rb"(?i).{0,999}<svg": "is SVG",
     rb"(\xef\xbb\xbf)?\s*<": "looks like HTML, not an image",
     rb"(\xef\xbb\xbf)?\s*[{\[]": "looks like JSON, not an image",
+    rb"\xff\xd8\xff|\x89PNG|RIFF....WEBP": "is cut off or damaged",
+    rb"BM|GIF8[79]a|II\*\0|MM\0\*": "is cut off or damaged",
 }
 
 
@@ -58,32 +33,38 @@ def opened(data: bytes, name: str) -> Iterator[Image.Image]:
         ImageError: Empty, of another format, over 89 megapixels, or whatever the
             decoder raises inside of the block.
     """
-    reader = _reader(data, name)
+    if not data:
+        raise ImageError(f"{name} is empty.")
     try:
-        with _whole_images_only, reader(io.BytesIO(data)) as image:
-            _check_size(image, name)
+        with _whole_images_only, Image.open(io.BytesIO(data), formats=READ) as image:
+            _check_size(image.size, name)
             yield image
     except ImageError:
         raise
+    except UnidentifiedImageError as error:
+        hint = "JPEG, PNG, WebP, BMP, GIF and TIFF are read."
+        raise ImageError(f"{name} {_what_else(data)}.", hint=hint) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(f"{name} has more pixels than {MAX_PIXELS:,}.") from error
     except Exception as error:  # hostile bytes get nearly anything out of a decoder
         detail = str(error) or type(error).__name__
         raise ImageError(f"{name} is cut off or damaged: {detail}.") from error
 
 
-def _reader(data: bytes, name: str) -> type[ImageFile.ImageFile]:
-    """Return the class that reads these bytes, told by how they start."""
-    if not data:
-        raise ImageError(f"{name} is empty.")
-    kinds = (kind for start, kind in _KINDS.items() if re.match(start, data, re.DOTALL))
-    kind = next(kinds, "is not an image of a known format")
-    if isinstance(kind, str):
-        hint = "JPEG, PNG, WebP, BMP, GIF and TIFF are read."
-        raise ImageError(f"{name} {kind}.", hint=hint)
-    return kind
+def upright(image: Image.Image) -> Image.Image:
+    """Return an image turned as its EXIF asks; damaged EXIF asks for nothing."""
+    with contextlib.suppress(Exception):  # Pillow lets most of a parser's errors out
+        return ImageOps.exif_transpose(image)
+    return image
 
 
-def _check_size(image: Image.Image, name: str) -> None:
-    width, height = image.size
+def _what_else(data: bytes) -> str:
+    kinds = (kind for start, kind in OTHERS.items() if re.match(start, data, re.DOTALL))
+    return next(kinds, "is not an image of a known format")
+
+
+def _check_size(size: tuple[int, int], name: str) -> None:
+    width, height = size
     if width * height > MAX_PIXELS:
         most = f"at most {MAX_PIXELS / 1e6:g} million are decoded"
         raise ImageError(f"{name} is {width:,} × {height:,} pixels; {most}.")
@@ -114,21 +95,3 @@ class _WholeImagesOnly:
 
 
 _whole_images_only = _WholeImagesOnly()
-
-
-def orientation(exif: bytes) -> int:
-    """Return the orientation in an EXIF block, 1 where there's none or it's damaged.
-
-    Read here because Pillow parses every tag, and warns of each that is damaged. (A
-    TIFF's own is applied by Pillow as it loads.)
-    """
-    block = exif.removeprefix(b"Exif\0\0")
-    order = ">" if block.startswith(b"MM") else "<"
-    with contextlib.suppress(struct.error):
-        (start,) = struct.unpack_from(order + "I", block, 4)
-        (count,) = struct.unpack_from(order + "H", block, start)
-        for entry in range(start + 2, start + 2 + 12 * count, 12):
-            tag, _, _, value = struct.unpack_from(order + "HHIH", block, entry)
-            if tag == 0x0112:
-                return value
-    return 1

@@ -15,23 +15,12 @@ import numpy as np
 from PIL import Image
 
 from carlib.errors import ImageError, OptionError
-from carlib.formats import opened, orientation
+from carlib.formats import opened, upright
 
 MAX_BYTES = 512 * 2**20
 INTERPOLATIONS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
-}
-
-
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
 }
 
 
@@ -73,7 +62,7 @@ def decode(data: bytes, name: str = "image") -> np.ndarray:
     """
     with opened(data, name) as image:
         image.load()
-        return np.array(_upright(_to_rgb(image), image.info.get("exif", b"")))
+        return np.array(_to_rgb(upright(image)))
 
 
 def resize(
@@ -166,8 +155,3 @@ def _scaled(values: np.ndarray) -> np.ndarray:
     ranges = [1.0] * (values.dtype.kind == "f") + [255.0, 65535.0, 2.0**31 - 1]
     white = next((top for top in ranges if values.max() <= top), values.max())
     return (values.clip(0) / white * 255).round().astype(np.uint8)
-
-
-def _upright(image: Image.Image, exif: bytes) -> Image.Image:
-    turn = _UPRIGHT.get(orientation(exif))
-    return image if turn is None else image.transpose(turn)

@@ -102,7 +102,9 @@ def _records(text: str) -> Iterator[tuple[int, list[str] | csv.Error]]:
 
 
 def _columns(header: list[str] | csv.Error, path: Path) -> list[int]:
-    names = [] if isinstance(header, csv.Error) else [n.casefold() for n in header]
+    if isinstance(header, csv.Error):
+        raise DataError(f"{path}, the header: {header}.")
+    names = [name.casefold() for name in header]
     if all(names.count(field) == 1 for field in FIELDS):
         return [names.index(field) for field in FIELDS]
     parted = len(names) == 1 and re.search(r"[;\t|]", names[0])

@@ -206,7 +206,7 @@ def _numbered(names: list[str]) -> tuple[list[str], list[str]]:
     """Return the numbers of the names, and the names with their numbers before them."""
     heads = [str(index) for index in range(len(names))]
     digits = len(heads[-1])
-    width = max(9 - digits - len(". "), *map(len, names))
+    width = max(map(len, names))
     sides = [f"{i:>{digits}}. {name:>{width}}" for i, name in enumerate(names)]
     return heads, sides
 

@@ -118,14 +118,18 @@ class ImageClassificationModel:
             index=table.index,
         )
         columns = pd.DataFrame(scores, columns=self.class_names, index=table.index)
-        return pd.concat([table.drop(columns=labels, errors="ignore"), labels, columns], axis=1)
+        return pd.concat(
+            [table.drop(columns=labels, errors="ignore"), labels, columns], axis=1
+        )
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """Turn features (n, d) into probabilities, float64 (n, n_classes).
 
         In float64, so that a photo's probabilities don't depend on its neighbours.
         """
-        logits = features.astype(np.float64) @ self.kernel.astype(np.float64) + self.bias
+        logits = (
+            features.astype(np.float64) @ self.kernel.astype(np.float64) + self.bias
+        )
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))
         return weights / weights.sum(axis=1, keepdims=True)
 
@@ -266,7 +270,9 @@ def _npy(array: np.ndarray) -> bytes:
 
 def _array(name: str, data: bytes, manifest: dict) -> np.ndarray:
     if hashlib.sha256(data).hexdigest() != manifest["sha256"].get(name):
-        raise ArchiveError(f"{name} in the model is not what was saved: it was changed.")
+        raise ArchiveError(
+            f"{name} in the model is not what was saved: it was changed."
+        )
     try:
         return np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, EOFError) as error:
@@ -294,7 +300,9 @@ def _check(manifest: dict, backbone: Backbone, arrays: dict[str, np.ndarray]) ->
     names = manifest["class_names"]
     width = len(names)
     checks = {
-        "its class names are not distinct words": len(set(map(str, names))) == width >= 2
+        "its class names are not distinct words": len(set(map(str, names)))
+        == width
+        >= 2
         and all(isinstance(name, str) for name in names),
         "this carlib scales pixels otherwise": manifest["preprocessing"]
         == backbone.preprocessing,

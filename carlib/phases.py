@@ -63,7 +63,7 @@ class EpochMetrics:
 
 
 def general(value: float) -> str:
-    """Write a float32 as .NET's general format does: shortest digits that tell it apart.
+    """Write a float32 as .NET does: with the fewest digits that tell it apart.
 
     Below 0.0001 and from 10⁹ on with an exponent of two digits or more: 9.5E-05.
     """

@@ -2,17 +2,15 @@
 
 import os
 import tempfile
-import threading
 from pathlib import Path
 
 from carlib.archives import checked_zip, unzip
-from carlib.downloads import TIMEOUT, DownloadError, download
+from carlib.downloads import DownloadError, await_answer, download
 from carlib.errors import ArchiveError, DataError
 from carlib.files import say, sha256_of, write_text
 
 ADDRESS = "https://storage.googleapis.com/bucket-8732/car_damage/preprocessed.zip"
 MAX_BYTES = 200 * 2**20
-PATIENCE = 8.0  # seconds in which the server must give any answer at all
 PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".mpo", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 )
@@ -46,7 +44,7 @@ def locate_data(
     Example:
         >>> photos = carlib.load_index(carlib.locate_data("sample"))
     """
-    home = Path(home).expanduser() if home is not None else _default_home()
+    home = _near(Path(home).expanduser() if home is not None else _default_home())
     if source == "auto":
         folder, why = _automatic(home)
     elif source == "download":
@@ -85,9 +83,9 @@ def _given(path: Path, home: Path, origin: str = "") -> Path:
 
 def _unpacked(path: Path, home: Path) -> Path:
     """Unpack a zip into a folder that its content names, once."""
+    _check_layout(path)
     folder = home / f"{path.stem[:80]}-{sha256_of(path)[:12]}"
     if not folder.is_dir():
-        _check_layout(path)
         _check_writable(home)
         unzip(path, folder)
     return folder
@@ -98,11 +96,10 @@ def _downloaded(home: Path) -> tuple[Path, str]:
     folder, remembered = home / "car_damage", home / "car_damage.sha256"
     if folder.is_dir():
         return folder, "the workshop's photos, downloaded before"
-    _await_answer(ADDRESS)
+    _ask_first()
     _check_writable(home)
     with tempfile.TemporaryDirectory(prefix=".download-", dir=home) as temporary:
         path = _fetch(Path(temporary) / "preprocessed.zip")
-        _check_layout(path)
         found = sha256_of(path)
         _check_hash(found, remembered)
         unzip(path, folder)
@@ -110,12 +107,22 @@ def _downloaded(home: Path) -> tuple[Path, str]:
     return folder, "the workshop's photos, just downloaded"
 
 
+def _ask_first() -> None:
+    """Raise if there's no network, before a folder is made for nothing."""
+    try:
+        await_answer(ADDRESS)
+    except DownloadError as error:
+        raise _no_download(error.message) from error
+
+
 def _fetch(path: Path) -> Path:
     say(NOTICE)
     try:
-        return download(ADDRESS, path, MAX_BYTES)
-    except DownloadError as error:
-        raise _no_download(error.message) from error
+        download(ADDRESS, path, MAX_BYTES)
+        _check_layout(path)
+    except (DownloadError, ArchiveError, DataError) as error:
+        raise _no_download(error.message.rstrip(".")) from error
+    return path
 
 
 def _no_download(reason: str) -> DataError:
@@ -123,32 +130,6 @@ def _no_download(reason: str) -> DataError:
         f"{ADDRESS} can't be downloaded: {reason}.",
         hint="Or get it in a browser, and set CARLIB_DATA to the zip's path.",
     )
-
-
-def _await_answer(address: str) -> None:
-    """Raise if a server gives no answer within PATIENCE.
-
-    A thread, because neither the look-up of a name nor the sum of the attempts at a
-    server's several addresses obeys a connection's timeout.
-    """
-    import pooch
-
-    failures: list[BaseException] = []
-
-    def ask() -> None:
-        try:
-            pooch.HTTPDownloader(timeout=TIMEOUT)(address, None, None, check_only=True)
-        except Exception as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(PATIENCE)
-    if thread.is_alive():
-        raise _no_download(f"no answer within {PATIENCE:g} seconds")
-    if failures:
-        kind = type(failures[0]).__name__
-        raise _no_download(f"no connection to the server ({kind})") from failures[0]
 
 
 def _check_layout(path: Path) -> None:

@@ -87,7 +87,7 @@ class ImageClassificationTrainer:
     test_on_train_set: bool = True
     final_model_prefix: str = "custom_retrained_model_based_on_"
     metrics_callback: Callable[[Any], None] | None = None
-    seed: int = 0
+    seed: int = 1
 
     def __post_init__(self):
         problems = [*_out_of_range(self)]

@@ -38,3 +38,37 @@ def keras_home() -> Path:
     """A KERAS_HOME with MobileNetV2-0.35's weights, where somebody has put it."""
     path = SHARED / "keras"
     return path if path.exists() else pytest.skip("no Keras weights are here")
+
+
+@pytest.fixture(scope="session")
+def photos(sample):
+    """The sample's table of photos."""
+    from carlib.data import load_index
+
+    return load_index(sample)
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory) -> Path:
+    """A workspace that the whole test session shares, for its bottleneck cache."""
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="session")
+def backbone():
+    """The embedded backbone."""
+    from carlib.backbones import Backbone
+
+    return Backbone("EfficientNetLite0")
+
+
+@pytest.fixture(scope="session")
+def trained(photos, workspace, backbone):
+    """A model trained on the sample, for a few epochs."""
+    from carlib.training import ImageClassificationTrainer
+
+    train = photos[photos.subset == "T"]
+    trainer = ImageClassificationTrainer(
+        arch=backbone, workspace_path=workspace, epoch=8
+    )
+    return trainer.fit(train)

@@ -1,0 +1,1 @@
+"""The parts of `run.py`: execution, checks and the summary."""

@@ -1,0 +1,322 @@
+"""Features are computed once, belong to a photo's bytes, and survive what happens."""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from carlib import bottlenecks, images
+from carlib.backbones import Backbone
+from carlib.bottlenecks import as_sources, cache_info, compute_bottlenecks, extract
+from carlib.errors import ImageError, OptionError
+from carlib.shards import shards_folder
+
+
+class Tiny(Backbone):
+    """A network of two numbers, so that the engine and the cache are what is tested."""
+
+    def __init__(self, bias=0):
+        self.arch, self.fingerprint = "Tiny", f"{bias}" * 64
+        self.weights_name, self.interpolation = "none", "bilinear"
+        self.input_size, self.n_features, self.bias = 8, 2, bias
+        self.seen = 0
+
+    def features(self, pixels):
+        self.seen += len(pixels)
+        values = pixels.astype(np.float32)
+        features = [values.mean((1, 2, 3)), values.std((1, 2, 3))]
+        return np.stack(features, axis=1) + np.float32(self.bias)
+
+
+@pytest.fixture
+def folder(tmp_path, photos):
+    """Copies of 40 photos, to change and to break."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for path in photos.image_path[:40]:
+        shutil.copy(path, folder)
+    return folder
+
+
+def table(folder):
+    return pd.DataFrame({"image_path": [str(p) for p in sorted(folder.iterdir())]})
+
+
+def counts(photos, backbone, workspace, **options):
+    extraction = extract(photos, backbone, workspace, progress=False, **options)
+    return extraction.n_cached, extraction.n_computed
+
+
+def shards(workspace):
+    return sorted(Path(workspace).glob("bottlenecks/*/*.npy"))
+
+
+def test_the_second_run_computes_nothing_and_gives_the_same(folder, tmp_path, capsys):
+    backbone, photos = Tiny(), table(folder)
+    first = compute_bottlenecks(photos, backbone, tmp_path / "w")
+    second = compute_bottlenecks(photos, backbone, tmp_path / "w")
+    np.testing.assert_array_equal(first, second)
+    assert first.shape == (40, 2)
+    assert backbone.seen == 40
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        "40 photos: 0 cached, 40 computed",
+        "40 photos: 40 cached, 0 computed",
+    ]
+
+
+def test_features_follow_the_photo_not_its_row_name_or_folder(folder, tmp_path):
+    backbone, photos = Tiny(), table(folder)
+    before = compute_bottlenecks(photos, backbone, tmp_path / "w")
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    for number, path in enumerate(reversed(photos.image_path)):
+        shutil.copy(path, moved / f"{number:03}.png")
+    assert counts(table(moved), backbone, tmp_path / "w") == (40, 0)
+    after = compute_bottlenecks(table(moved), backbone, tmp_path / "w")
+    np.testing.assert_array_equal(after, before[::-1])
+
+
+def test_only_what_changed_or_came_is_computed(folder, tmp_path, photos):
+    backbone = Tiny()
+    counts(table(folder), backbone, tmp_path / "w")
+    first = folder / sorted(os.listdir(folder))[0]
+    stat = first.stat()
+    first.write_bytes(Path(photos.image_path[50]).read_bytes())
+    os.utime(first, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    shutil.copy(photos.image_path[60], folder)
+    assert counts(table(folder), backbone, tmp_path / "w") == (39, 2)
+
+
+def test_another_fingerprint_computes_all_and_keeps_the_others(folder, tmp_path):
+    assert counts(table(folder), Tiny(), tmp_path / "w") == (0, 40)
+    assert counts(table(folder), Tiny(bias=1), tmp_path / "w") == (0, 40)
+    assert counts(table(folder), Tiny(), tmp_path / "w") == (40, 0)
+
+
+def test_reuse_off_computes_all_again(folder, tmp_path):
+    counts(table(folder), Tiny(), tmp_path / "w")
+    assert counts(table(folder), Tiny(), tmp_path / "w", reuse=False) == (0, 40)
+    assert len(shards(tmp_path / "w")) == 1
+
+
+def test_without_a_workspace_nothing_is_written(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert counts(table(folder), Tiny(), None) == (0, 40)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_copies_of_a_photo_are_computed_once(folder, tmp_path):
+    backbone, path = Tiny(), sorted(folder.iterdir())[0]
+    features = compute_bottlenecks([path, path, str(path)], backbone, tmp_path / "w")
+    assert backbone.seen == 1
+    assert (features == features[0]).all()
+
+
+def test_photos_come_as_table_paths_bytes_or_pixels(folder):
+    paths = sorted(folder.iterdir())[:3]
+    encoded = [path.read_bytes() for path in paths]
+    pixels = [images.decode(data) for data in encoded]
+    frame = pd.DataFrame({"image_path": map(str, paths)}, index=[7, 8, 9])
+    results = [
+        compute_bottlenecks(photos, Tiny(), None, progress=False)
+        for photos in (frame, paths, encoded, pixels, np.stack(pixels))
+    ]
+    for features in results[1:]:
+        np.testing.assert_array_equal(features, results[0])
+    one = compute_bottlenecks(paths[0], Tiny(), None, progress=False)
+    np.testing.assert_array_equal(one, results[0][:1])
+
+
+def test_other_things_than_photos_are_refused():
+    with pytest.raises(OptionError, match="column image_path"):
+        as_sources(pd.DataFrame({"path": ["a"]}))
+    with pytest.raises(OptionError, match="photo 2 is a int"):
+        as_sources(["a.jpeg", 3])
+    with pytest.raises(OptionError, match="float64"):
+        as_sources([np.zeros((4, 4, 3))])
+
+
+def test_no_photos_give_no_features(tmp_path):
+    assert compute_bottlenecks([], Tiny(), tmp_path).shape == (0, 2)
+
+
+def test_all_bad_photos_are_named_and_the_others_kept(folder, tmp_path):
+    paths = sorted(folder.iterdir())
+    paths[3].write_bytes(b"")
+    paths[5].write_bytes(paths[5].read_bytes()[:500])
+    photos = [*paths, folder / "missing.jpeg"]
+    with pytest.raises(ImageError, match="3 of 41") as caught:
+        counts(photos, Tiny(), tmp_path / "w")
+    named = " ".join(caught.value.problems)
+    assert all(p.name in named for p in (paths[3], paths[5], photos[-1]))
+    extraction = extract(photos, Tiny(), tmp_path / "w", on_error="skip")
+    assert extraction.n_cached == 38
+    assert sorted(extraction.errors) == [3, 5, 40]
+    assert np.isnan(extraction.features[[3, 5, 40]]).all()
+    assert np.isfinite(np.delete(extraction.features, [3, 5, 40], axis=0)).all()
+
+
+def test_a_photo_that_changes_while_it_is_read_is_an_error(folder, tmp_path):
+    paths = sorted(folder.iterdir())[:2]
+    sources = as_sources(paths)
+    keys, _ = bottlenecks._hash_all(sources)
+    paths[0].write_bytes(paths[1].read_bytes())
+    key, wrong = bottlenecks._pixels(keys[0], sources[0], Tiny())
+    assert key == keys[0]
+    assert "changed while it was read" in wrong
+
+
+@pytest.mark.parametrize("damage", ["bit", "cut", "empty", "pickle", "other"])
+def test_a_shard_that_is_not_what_its_name_says_is_set_aside(folder, tmp_path, damage):
+    before = compute_bottlenecks(table(folder), Tiny(), tmp_path / "w")
+    (shard,) = shards(tmp_path / "w")
+    data = bytearray(shard.read_bytes())
+    data[-5] ^= 1
+    if damage == "pickle":
+        np.save(shard, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    else:
+        whole = shard.read_bytes()
+        contents = {"bit": data, "cut": whole[:-9], "empty": b"", "other": b"x" * 99}
+        shard.write_bytes(contents[damage])
+    with pytest.warns(UserWarning, match="set aside") as warned:
+        again = compute_bottlenecks(table(folder), Tiny(), tmp_path / "w")
+    assert len(warned) == 1
+    np.testing.assert_array_equal(again, before)
+    assert counts(table(folder), Tiny(), tmp_path / "w") == (40, 0)
+
+
+def test_a_shards_name_is_the_hash_of_its_content(folder, tmp_path):
+    import hashlib
+
+    counts(table(folder), Tiny(), tmp_path / "w")
+    (shard,) = shards(tmp_path / "w")
+    assert shard.stem == hashlib.sha256(shard.read_bytes()).hexdigest()
+    rows = np.load(shard, allow_pickle=False)
+    one = Path(sorted(folder.iterdir())[0]).read_bytes()
+    assert hashlib.sha256(one).digest() in {row.tobytes() for row in rows["photo"]}
+
+
+def test_a_workspace_that_cannot_be_written_still_gives_features(folder, tmp_path):
+    blocked = tmp_path / "w"
+    blocked.write_text("a file where the workspace should be")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        features = compute_bottlenecks(table(folder), Tiny(), blocked)
+    assert features.shape == (40, 2)
+    assert any("not kept" in str(w.message) for w in caught)
+    assert blocked.read_text() == "a file where the workspace should be"
+
+
+def test_the_callback_hears_of_each_computed_photo_and_of_no_cached_one(folder):
+    heard = []
+    extract(table(folder), Tiny(), folder.parent / "w", on_photo=heard.append)
+    assert heard == list(range(1, 41))
+    heard.clear()
+    extract(table(folder), Tiny(), folder.parent / "w", on_photo=heard.append)
+    assert heard == []
+
+
+def test_an_interrupt_keeps_what_was_computed(folder, tmp_path, capsys):
+    class Interrupted(Tiny):
+        def features(self, pixels):
+            if self.seen:
+                raise KeyboardInterrupt
+            return super().features(pixels)
+
+    with pytest.raises(KeyboardInterrupt):
+        compute_bottlenecks(table(folder), Interrupted(), tmp_path / "w")
+    assert "32 of 40 are done and kept" in capsys.readouterr().out
+    assert counts(table(folder), Tiny(), tmp_path / "w") == (32, 8)
+
+
+def _kill_at_rename(folder, workspace, number):
+    """In a process of its own: die by SIGKILL at the number-th rename."""
+    done, rename = [0], Path.replace
+
+    def deadly(path, target):
+        done[0] += 1
+        if done[0] == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return rename(path, target)
+
+    Path.replace = deadly
+    bottlenecks.SECONDS_A_SHARD = -1
+    compute_bottlenecks(table(Path(folder)), Tiny(), workspace, progress=False)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_kill_at_any_rename_loses_one_shard_at_most(folder, tmp_path, number):
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(
+        target=_kill_at_rename, args=(str(folder), str(tmp_path / "w"), number)
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    expected = compute_bottlenecks(table(folder), Tiny(), None)
+    left = counts(table(folder), Tiny(), tmp_path / "w")
+    assert left[0] >= 32 * (number == 4)
+    after = compute_bottlenecks(table(folder), Tiny(), tmp_path / "w")
+    np.testing.assert_array_equal(after, expected)
+
+
+def _compute_in_process(folder, workspace, barrier):
+    barrier.wait()
+    compute_bottlenecks(table(Path(folder)), Tiny(), workspace, progress=False)
+
+
+def test_two_processes_share_a_workspace_without_a_lock(folder, tmp_path):
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(2)
+    arguments = (str(folder), str(tmp_path / "w"), barrier)
+    processes = [
+        context.Process(target=_compute_in_process, args=arguments) for _ in range(2)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert counts(table(folder), Tiny(), tmp_path / "w") == (40, 0)
+    assert len(list((tmp_path / "w").rglob("*.tmp"))) == 0
+
+
+def test_cache_info_lists_backbones_photos_and_bytes(folder, tmp_path):
+    assert cache_info(tmp_path / "w") == []
+    counts(table(folder), Tiny(), tmp_path / "w")
+    (info,) = cache_info(tmp_path / "w")
+    assert (info["arch"], info["photos"], info["shards"]) == ("Tiny", 40, 1)
+    assert info["bytes"] == shards(tmp_path / "w")[0].stat().st_size
+    ignored = shards_folder(tmp_path / "w", Tiny()).parent / ".gitignore"
+    assert ignored.read_text().endswith("*\n")
+
+
+def test_a_call_on_cached_photos_needs_no_tensorflow(photos, workspace, trained):
+    """In a process of its own, on features that training left in the workspace."""
+    code = (
+        "import sys, carlib\n"
+        "photos = carlib.load_index(sys.argv[1])\n"
+        "backbone = carlib.Backbone('EfficientNetLite0')\n"
+        "train = photos[photos.subset == 'T']\n"
+        "features = carlib.compute_bottlenecks(train, backbone, sys.argv[2])\n"
+        "print(features.shape, 'tensorflow' in sys.modules)\n"
+    )
+    sample = str(Path(photos.image_path[0]).parents[1])
+    result = subprocess.run(
+        [sys.executable, "-c", code, sample, str(workspace)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.splitlines()[-1] == "(160, 1280) False"

@@ -1,0 +1,277 @@
+"""The notebooks run in order, hand over files, and the runner catches what goes wrong.
+
+The six run twice on the drawn sample (for most tests need what they make); notebooks
+that misbehave are made here, beside a copy of the runner.
+"""
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+PATHS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+QUICK = ("--arch", "EfficientNetLite0", "--epochs", "3")
+
+
+def run(*arguments: object, script: Path = NOTEBOOKS / "run.py"):
+    command = [sys.executable, str(script), *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, encoding="utf-8", cwd=ROOT, timeout=500
+    )
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("workshop") / "workspace"
+
+
+@pytest.fixture(scope="module")
+def first(workspace, sample):
+    """The six, run once: what the runner said."""
+    before = [path.read_bytes() for path in PATHS]
+    result = run("--data", sample, *QUICK, "--workspace", workspace)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert [path.read_bytes() for path in PATHS] == before, "a notebook was changed"
+    return result
+
+
+@pytest.fixture(scope="module")
+def executed(first, workspace) -> list[nbformat.NotebookNode]:
+    return [nbformat.read(workspace / "executed" / path.name, 4) for path in PATHS]
+
+
+def outputs(notebook: nbformat.NotebookNode) -> list:
+    return [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+
+
+def shown(notebook: nbformat.NotebookNode) -> str:
+    """Return all text that the cells put out."""
+    texts = [o.get("text", "") for o in outputs(notebook)]
+    data = [o.get("data", {}) for o in outputs(notebook)]
+    return "\n".join([*texts, *(d.get(kind, "") for d in data for kind in d)])
+
+
+def pictures(notebook: nbformat.NotebookNode) -> int:
+    return sum("image/png" in o.get("data", {}) for o in outputs(notebook))
+
+
+def test_the_six_run_in_order_and_hand_over_their_files(first, workspace):
+    made = {path.name for path in workspace.iterdir()}
+    assert made >= {
+        *("photos.csv", "trainer.json", "trained.zip", "bottlenecks"),
+        *("predictions.csv", "metrics.json", "ImageModel.zip", "exported", "executed"),
+    }
+    pages = {path.name for path in (workspace / "executed").iterdir()}
+    assert pages == {
+        path.with_suffix(s).name for path in PATHS for s in (".ipynb", ".html")
+    }
+
+
+def test_the_summary_tells_data_backbone_figures_and_where_things_lie(first, workspace):
+    lines = dict(line.split(None, 1) for line in first.stdout.strip().splitlines())
+    assert lines["data"].startswith("200 photos: 160 to train on, 40 kept back")
+    assert lines["data"].endswith(str(Path("data", "sample")))
+    assert lines["backbone"] == "EfficientNetLite0"
+    assert "drawn sample" in lines["note"]
+    metrics = json.loads((workspace / "metrics.json").read_text(encoding="utf-8"))
+    for kind in ("micro", "macro"):
+        accuracy = f"{metrics[f'{kind}_accuracy']:.3f}"
+        baseline = f"{metrics[f'majority_{kind}_accuracy']:.3f}"
+        line = lines[f"{kind}-accuracy"]
+        assert line.startswith(accuracy) and line.endswith(f"{baseline})")
+        assert "interval" in line
+    assert float(lines["seconds"]) > 1
+    assert "executed" in lines["notebooks"] and "ImageModel.zip" in lines["model"]
+
+
+def test_nothing_is_written_outside_the_workspace(first, workspace):
+    assert [path.name for path in workspace.parent.iterdir()] == ["workspace"]
+
+
+def test_no_output_holds_an_absolute_path(executed):
+    for notebook in executed:
+        for place in {str(ROOT), str(Path.home()), sys.prefix} - {"/"}:
+            assert place not in shown(notebook)
+        assert not re.search(
+            r"\bPosixPath|\bWindowsPath|0x[0-9a-f]{8}", shown(notebook)
+        )
+    assert str(ROOT) not in json.dumps([notebook.metadata for notebook in executed])
+
+
+def test_each_picture_of_the_lesson_is_there(executed):
+    assert [pictures(notebook) for notebook in executed] == [2, 2, 1, 1, 2, 1]
+
+
+def test_the_bottleneck_cell_is_free_the_second_time(executed):
+    text = shown(executed[3])
+    assert re.search(
+        r"160 photos: 0 cached, 160 computed\n.*160 cached, 0", text, re.DOTALL
+    )
+
+
+def test_training_reports_in_the_workshops_lines(executed):
+    line = (
+        r"^Phase: Training, Dataset used: {dataset:>10}, Batch Processed Count: +\d+, "
+        r"Epoch: +\d+, Accuracy: +[\d.]+, Cross-Entropy: +[\d.]+"
+    )
+    for dataset in ("Train", "Validation"):
+        found = re.findall(line.format(dataset=dataset), shown(executed[3]), re.M)
+        assert len(found) == 3
+
+
+def test_actual_and_predicted_are_listed_photo_by_photo(executed, workspace):
+    text = shown(executed[4])
+    listed = re.findall(
+        r"^Image: (\S+) \| Actual: (\w+) \| Predicted: (\w+)$", text, re.M
+    )
+    with (workspace / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert listed == [
+        (Path(r["image_path"]).name, r["damage_class"], r["predicted_label"])
+        for r in rows
+    ]
+    assert len(listed) == 40
+
+
+def test_a_stand_in_says_what_it_is(executed):
+    assert "drawn sample" in shown(executed[3])
+
+
+def test_pages_are_readable_without_a_network(first, workspace):
+    for path in (workspace / "executed").glob("*.html"):
+        page = path.read_text(encoding="utf-8")
+        assert not re.findall(r"""(?:src|import\()\s*=?\s*["']?https?:""", page)
+        assert "widget-view" not in page
+        assert f"{path.stem[:2]} · " in page
+        assert not re.search(r'<img[^>]+src="(?!data:)', page)
+        assert not re.search(r'href="\d\d_\w+\.ipynb"', page)
+
+
+def test_the_second_run_computes_no_bottleneck_and_says_the_same(
+    first, workspace, sample
+):
+    figures = (workspace / "metrics.json").read_bytes()
+    again = run("--data", sample, *QUICK, "--workspace", workspace)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert re.search(r"^bottlenecks +0 computed", again.stdout, re.M)
+    assert (workspace / "metrics.json").read_bytes() == figures
+
+
+def test_a_notebook_runs_alone_once_its_inputs_are_there(first, workspace):
+    result = run("--only", "05", "--workspace", workspace)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "missing", "maker"),
+    [
+        ("03", "photos.csv", "02_load_data"),
+        ("04", "photos.csv", "02_load_data"),
+        ("05", "photos.csv", "02_load_data"),
+        ("06", "trained.zip", "04_train"),
+    ],
+)
+def test_a_notebook_without_its_inputs_says_which_makes_them(
+    number, missing, maker, tmp_path
+):
+    result = run("--only", number, "--workspace", tmp_path / "workspace")
+    assert result.returncode == 1
+    assert f"DataError: No {missing} in " in result.stderr
+    assert f"Run {maker}.ipynb first" in result.stderr
+
+
+class Bench:
+    """A folder with a copy of the runner and notebooks made up for a test."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        shutil.copy(NOTEBOOKS / "run.py", folder)
+        shutil.copytree(NOTEBOOKS / "runner", folder / "runner")
+
+    def run(self, *cells: str, options: tuple[str, ...] = ()):
+        parameters = new_code_cell('WORKSPACE = "workspace"\nDATA = "auto"')
+        parameters.metadata["tags"] = ["parameters"]
+        done = new_code_cell('print("Checkpoint 01: done")')
+        body = [*map(new_code_cell, cells), done]
+        notebook = new_notebook(cells=[new_markdown_cell("# 01"), parameters, *body])
+        nbformat.write(notebook, self.folder / "01_made_up.ipynb")
+        return run(*options, script=self.folder / "run.py")
+
+    @property
+    def executed(self) -> Path:
+        return self.folder / "workspace" / "executed"
+
+
+@pytest.fixture
+def bench(tmp_path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_sound_notebook_passes(bench):
+    result = bench.run("print(WORKSPACE, DATA)", options=("-p", "DATA=here"))
+    assert result.returncode == 0, result.stderr
+    page = (bench.executed / "01_made_up.html").read_text(encoding="utf-8")
+    assert "workspace here" in page
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("1 / 0", "In [2], `1 / 0`:\n    ZeroDivisionError: division by zero"),
+        ("raise SystemExit(0)", "ended in SystemExit: 0; the cells after it never ran"),
+        ("import warnings\nwarnings.warn('ours')", "UserWarning: ours"),
+        ("import os\nos.write(2, b'native noise\\n');", "to stderr: native noise"),
+        ("import os\nos.kill(os.getpid(), 9)", "the kernel died"),
+        ("import time\ntime.sleep(60)", "took longer than 3 s"),
+        ("get_ipython().ask_exit()\nprint = id", "did not print 'Checkpoint 01'"),
+    ],
+)
+def test_a_notebook_that_goes_wrong_fails_the_run(bench, cell, said):
+    result = bench.run(cell, options=("--timeout", "3"))
+    assert result.returncode == 1
+    assert "01_made_up.ipynb failed." in result.stderr
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+    for suffix in (".ipynb", ".html"):
+        assert (bench.executed / f"01_made_up{suffix}").exists()
+
+
+def test_misspelt_parameters_are_refused_before_anything_runs(bench):
+    result = bench.run(options=("-p", "WORKSPCE=x", "-p", "OTHER=1"))
+    assert result.returncode == 1
+    assert "WORKSPCE (did you mean WORKSPACE?)" in result.stderr
+    assert "OTHER" in result.stderr
+    assert not bench.executed.exists()
+
+
+def test_an_option_that_no_notebook_to_run_takes_is_refused(bench):
+    result = bench.run(options=("--epochs", "3"))
+    assert result.returncode == 1
+    assert "EPOCHS" in result.stderr
+
+
+def test_a_notebook_that_is_not_there_is_refused():
+    result = run("--only", "12")
+    assert result.returncode == 1
+    assert "No notebook 12; there are 01_install, " in result.stderr
+
+
+def test_a_notebook_is_never_executed_in_place(bench):
+    result = bench.run(options=("--output", str(bench.folder)))
+    assert result.returncode == 1
+    assert "would overwrite the notebooks" in result.stderr
+
+
+def test_help_shows_examples():
+    result = run("--help")
+    assert result.returncode == 0
+    assert "python notebooks/run.py --only 04 05" in result.stdout

@@ -1,0 +1,117 @@
+"""What README.md and CONTRIBUTING.md promise is there, and works."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from carlib import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+TEXTS = {"README": README, "CONTRIBUTING": CONTRIBUTING}
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def lines_starting(word: str) -> list[str]:
+    lines = "\n".join(blocks("sh")).splitlines()
+    return [line.partition("#")[0].strip() for line in lines if line.startswith(word)]
+
+
+def test_they_stay_short_enough_to_be_read():
+    assert len(README.splitlines()) <= 150
+    assert len(CONTRIBUTING.splitlines()) <= 40
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_link_leads_to_a_file(name):
+    links = re.findall(r"\]\(([^)]+)\)", TEXTS[name])
+    paths = [link for link in links if not link.startswith("http")]
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_every_notebook_is_in_the_table_and_no_other():
+    linked = re.findall(r"^\| \[.*?\]\((notebooks/.*?)\)", README, re.MULTILINE)
+    there = sorted(
+        p.relative_to(ROOT).as_posix() for p in ROOT.glob("notebooks/*.ipynb")
+    )
+    assert linked == there
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_make_target_exists(name):
+    code = "\n".join(re.findall(r"`[^`]*`", TEXTS[name]) + blocks("sh"))
+    named = set(re.findall(r"\bmake ([a-z-]+)", code))
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+    assert named and named <= targets
+
+
+def test_every_option_of_make_workshop_exists():
+    (sentence,) = re.findall(r"`make workshop` takes options: (.*?)\n\n", README, re.S)
+    named = re.findall(r"`(\w+)=", sentence)
+    (options,) = re.findall(r"^OPTIONS := (.*)", MAKEFILE, re.MULTILINE)
+    assert named == options.split()
+    source = (ROOT / "notebooks" / "run.py").read_text("utf-8")
+    assert [name for name in named if f'"--{name}"' not in source] == []
+
+
+@pytest.mark.parametrize("line", lines_starting("carlib "))
+def test_every_command_is_one_that_carlib_parses(line):
+    command, words = cli.main, line.split()[1:]
+    while isinstance(command, click.Group):
+        command, words = command.commands[words[0]], words[1:]
+    command.make_context(command.name, words)
+
+
+def test_all_commands_are_shown():
+    shown = {line.split()[1] for line in lines_starting("carlib ")}
+    assert shown == set(cli.main.commands)
+
+
+@pytest.mark.parametrize("language", ["sh", "powershell"])
+def test_every_file_that_a_line_names_exists(language):
+    code = "\n".join(blocks(language)).replace("\\", "/")
+    named = re.findall(r"[\w/]+\.(?:py|yml|txt)\b", code)
+    assert named and [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_lines_without_make_are_those_of_the_makefile():
+    (windows,) = blocks("powershell")
+    unix = next(block for block in blocks("sh") if "-m venv" in block)
+    as_unix = windows.replace("py -3.12", "python3.12").replace("\\Scripts\\", "/bin/")
+    assert as_unix.replace("\\", "/") == unix
+    install = [line.partition(" install ")[2] for line in unix.splitlines()[1:3]]
+    for arguments in install:
+        assert f"install {arguments}" in MAKEFILE.replace("$(PIP) ", "")
+
+
+def test_the_pictures_text_can_be_heard():
+    (text,) = re.findall(r"!\[(.*?)\]\(docs/pipeline.svg\)", README)
+    assert len(text) > 80
+    picture = (ROOT / "docs" / "pipeline.svg").read_text("utf-8")
+    assert "<title" in picture and "<desc" in picture and "aria-labelledby" in picture
+
+
+@pytest.mark.slow
+def test_the_snippet_runs_as_it_stands(sample, tmp_path):
+    (snippet,) = blocks("python")
+    env = os.environ | {"CARLIB_DATA": str(sample)}
+    run = subprocess.run(
+        [sys.executable, "-c", snippet],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "Micro-accuracy" in run.stdout
+    assert (tmp_path / "ImageModel.zip").is_file()
