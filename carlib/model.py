@@ -1,12 +1,8 @@
 """A trained model: name photos, save to one file, load anywhere."""
 
 import functools
-import hashlib
 import importlib.metadata
-import io
-import json
 import os
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,15 +11,12 @@ import numpy as np
 import pandas as pd
 
 from carlib import runtime
-from carlib.archives import checked_zip, read_member
 from carlib.backbones import Backbone
 from carlib.bottlenecks import as_sources, extract
 from carlib.errors import ArchiveError, OptionError
-from carlib.files import write_zip
+from carlib.modelfile import MEMBERS, read_model, write_model
 
-FORMAT_VERSION = 1
-MAX_MEMBER = 1 << 30
-MEMBERS = ("backbone.npy", "bias.npy", "kernel.npy")
+_AS_SAVED = ("best_epoch", "options", "data_hash", "notes", "metrics")
 
 
 @dataclass(eq=False, repr=False)
@@ -118,18 +111,17 @@ class ImageClassificationModel:
             index=table.index,
         )
         columns = pd.DataFrame(scores, columns=self.class_names, index=table.index)
-        return pd.concat(
-            [table.drop(columns=labels, errors="ignore"), labels, columns], axis=1
-        )
+        earlier = [name for name in table if name in labels or name in columns]
+        return pd.concat([table.drop(columns=earlier), labels, columns], axis=1)
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """Turn features (n, d) into probabilities, float64 (n, n_classes).
 
-        In float64, so that a photo's probabilities don't depend on its neighbours.
+        A photo's probabilities don't depend on which others are with it.
         """
-        logits = (
-            features.astype(np.float64) @ self.kernel.astype(np.float64) + self.bias
-        )
+        # One product a row: BLAS sums in another order for other numbers of rows.
+        rows = features.astype(np.float64)[:, np.newaxis]
+        logits = (rows @ self.kernel.astype(np.float64))[:, 0] + self.bias
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))
         return weights / weights.sum(axis=1, keepdims=True)
 
@@ -167,30 +159,22 @@ class ImageClassificationModel:
         if metrics is not None:
             self.metrics = metrics if isinstance(metrics, dict) else metrics.to_dict()
         arrays = (self.backbone.weights_vector(), self.bias, self.kernel)
-        members = dict(zip(MEMBERS, map(_npy, arrays), strict=True))
-        manifest = self._manifest(
-            {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
-        )
-        text = json.dumps(manifest, indent=2, ensure_ascii=False)
-        write_zip(path, {"manifest.json": text.encode("utf-8"), **members})
+        write_model(path, self._fields(), dict(zip(MEMBERS, arrays, strict=True)))
         return Path(path)
 
-    def _manifest(self, hashes: dict[str, str]) -> dict:
+    def _fields(self) -> dict:
         return {
-            "format": "carlib model",
-            "format_version": FORMAT_VERSION,
             "arch": self.arch,
             "weights": self.backbone.weights_name,
             "preprocessing": self.backbone.preprocessing,
             "class_names": list(self.class_names),
             "options": self.options,
             "best_epoch": self.best_epoch,
-            "history": self.history.to_dict("list"),
+            "history": self.history.replace({np.nan: None}).to_dict("list"),
             "metrics": self.metrics,
             "notes": self.notes,
             "data_hash": self.data_hash,
             "versions": _versions(),
-            "sha256": hashes,
         }
 
 
@@ -213,43 +197,25 @@ def load_model(
         >>> model = carlib.load_model("ImageModel.zip")
     """
     try:
-        with checked_zip(path) as archive:
-            manifest, arrays = _read(archive)
-        backbone = Backbone(manifest["arch"], weights=arrays["backbone.npy"])
-        backbone.weights_name = manifest["weights"]
-        _check(manifest, backbone, arrays)
-    except ArchiveError as error:
+        fields, arrays = read_model(path)
+        backbone = Backbone(fields["arch"], weights=arrays["backbone.npy"])
+        _check(fields, backbone, arrays)
+    except (ArchiveError, OptionError) as error:
         raise ArchiveError(
             f"{Path(path).name} can't be loaded. {error.message}",
             error.problems,
             error.hint or "Save the model again, or fetch the file again.",
         ) from error
+    backbone.weights_name = fields["weights"]
     return ImageClassificationModel(
         backbone=backbone,
-        class_names=tuple(manifest["class_names"]),
+        class_names=tuple(fields["class_names"]),
         kernel=arrays["kernel.npy"],
         bias=arrays["bias.npy"],
-        history=pd.DataFrame(manifest["history"]),
+        history=pd.DataFrame(fields["history"]).astype({"learning_rate": float}),
         workspace_path=workspace_path,
-        **{
-            key: manifest[key]
-            for key in ("best_epoch", "options", "data_hash", "notes", "metrics")
-        },
+        **{name: fields[name] for name in _AS_SAVED},
     )
-
-
-def _read(archive: zipfile.ZipFile) -> tuple[dict, dict[str, np.ndarray]]:
-    names = {"manifest.json", *MEMBERS}
-    if set(archive.namelist()) != names:
-        raise ArchiveError(
-            "It's not a carlib model: that holds "
-            f"{', '.join(sorted(names))}, and this {', '.join(archive.namelist()[:5])}."
-        )
-    manifest = _read_manifest(read_member(archive, "manifest.json", MAX_MEMBER))
-    return manifest, {
-        name: _array(name, read_member(archive, name, MAX_MEMBER), manifest)
-        for name in MEMBERS
-    }
 
 
 def _table_of(photos: Any) -> pd.DataFrame:
@@ -262,61 +228,21 @@ def _table_of(photos: Any) -> pd.DataFrame:
     return pd.DataFrame(columns, index=range(len(sources)))
 
 
-def _npy(array: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _array(name: str, data: bytes, manifest: dict) -> np.ndarray:
-    if hashlib.sha256(data).hexdigest() != manifest["sha256"].get(name):
-        raise ArchiveError(
-            f"{name} in the model is not what was saved: it was changed."
-        )
-    try:
-        return np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ArchiveError(f"{name} in the model is not an array: {error}") from error
-
-
-def _read_manifest(data: bytes) -> dict:
-    try:
-        manifest = json.loads(data)
-    except ValueError as error:
-        raise ArchiveError(f"The model's manifest.json is damaged: {error}") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != "carlib model":
-        raise ArchiveError("It's a zip, but not a carlib model.")
-    if manifest["format_version"] > FORMAT_VERSION:
-        made_by = manifest["versions"].get("carlib")
-        raise ArchiveError(
-            f"It was saved by carlib {made_by}, and this one is older.",
-            hint="Upgrade carlib.",
-        )
-    return manifest
-
-
-def _check(manifest: dict, backbone: Backbone, arrays: dict[str, np.ndarray]) -> None:
+def _check(fields: dict, backbone: Backbone, arrays: dict[str, np.ndarray]) -> None:
     """Refuse a model whose parts don't belong together; list all that is wrong."""
-    names = manifest["class_names"]
-    width = len(names)
+    names = fields["class_names"]
+    distinct = len({name for name in names if isinstance(name, str)}) == len(names) > 1
+    kernel, bias = arrays["kernel.npy"], arrays["bias.npy"]
+    fits = kernel.shape == (backbone.n_features, len(names)) and len(bias) == len(names)
     checks = {
-        "its class names are not distinct words": len(set(map(str, names)))
-        == width
-        >= 2
-        and all(isinstance(name, str) for name in names),
-        "this carlib scales pixels otherwise": manifest["preprocessing"]
+        "its class names are not distinct words": distinct,
+        "the head does not fit the backbone and the classes": fits,
+        "this carlib scales pixels otherwise": fields["preprocessing"]
         == backbone.preprocessing,
-        "the head does not fit": arrays["kernel.npy"].shape
-        == (backbone.n_features, width)
-        and arrays["bias.npy"].shape == (width,),
-        "it holds other than float32 numbers": all(
-            array.dtype == np.float32 and np.isfinite(array).all()
-            for array in arrays.values()
-        ),
     }
     problems = [problem for problem, passed in checks.items() if not passed]
     if problems:
-        raise ArchiveError("The model's parts don't belong together.", problems)
+        raise ArchiveError("Its parts don't belong together.", problems)
 
 
 def _versions() -> dict[str, str]:

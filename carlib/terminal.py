@@ -121,7 +121,7 @@ def trained_text(figures: dict[str, Any], metrics: Any) -> str:
 
 def content_of(name: str) -> str | bytes:
     """Return a photo's name, or for - the bytes of the photo on stdin."""
-    return click.get_binary_stream("stdin").read() if name == "-" else name
+    return sys.stdin.buffer.read() if name == "-" else name
 
 
 def prediction_rows(

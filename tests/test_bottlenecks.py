@@ -88,7 +88,7 @@ def test_features_follow_the_photo_not_its_row_name_or_folder(folder, tmp_path):
 def test_only_what_changed_or_came_is_computed(folder, tmp_path, photos):
     backbone = Tiny()
     counts(table(folder), backbone, tmp_path / "w")
-    first = folder / sorted(os.listdir(folder))[0]
+    first = sorted(folder.iterdir())[0]
     stat = first.stat()
     first.write_bytes(Path(photos.image_path[50]).read_bytes())
     os.utime(first, ns=(stat.st_atime_ns, stat.st_mtime_ns))

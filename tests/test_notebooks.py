@@ -19,6 +19,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 PATHS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+KERNEL = {"name": "python3", "language": "python", "display_name": "Python 3"}
+# Native code's stderr takes a moment to get through to the cell.
+NATIVE = "import os, time\nos.write(2, b'native noise\\n')\ntime.sleep(1)"
 QUICK = ("--arch", "EfficientNetLite0", "--epochs", "3")
 
 
@@ -71,9 +74,8 @@ def test_the_six_run_in_order_and_hand_over_their_files(first, workspace):
         *("predictions.csv", "metrics.json", "ImageModel.zip", "exported", "executed"),
     }
     pages = {path.name for path in (workspace / "executed").iterdir()}
-    assert pages == {
-        path.with_suffix(s).name for path in PATHS for s in (".ipynb", ".html")
-    }
+    suffixes = (".ipynb", ".html")
+    assert pages == {path.with_suffix(s).name for path in PATHS for s in suffixes}
 
 
 def test_the_summary_tells_data_backbone_figures_and_where_things_lie(first, workspace):
@@ -101,9 +103,7 @@ def test_no_output_holds_an_absolute_path(executed):
     for notebook in executed:
         for place in {str(ROOT), str(Path.home()), sys.prefix} - {"/"}:
             assert place not in shown(notebook)
-        assert not re.search(
-            r"\bPosixPath|\bWindowsPath|0x[0-9a-f]{8}", shown(notebook)
-        )
+        assert not re.search(r"PosixPath|WindowsPath|0x[0-9a-f]{8}", shown(notebook))
     assert str(ROOT) not in json.dumps([notebook.metadata for notebook in executed])
 
 
@@ -112,10 +112,8 @@ def test_each_picture_of_the_lesson_is_there(executed):
 
 
 def test_the_bottleneck_cell_is_free_the_second_time(executed):
-    text = shown(executed[3])
-    assert re.search(
-        r"160 photos: 0 cached, 160 computed\n.*160 cached, 0", text, re.DOTALL
-    )
+    counts = re.findall(r"^160 photos: (.*)$", shown(executed[3]), re.M)
+    assert counts == ["0 cached, 160 computed", "160 cached, 0 computed"]
 
 
 def test_training_reports_in_the_workshops_lines(executed):
@@ -129,10 +127,8 @@ def test_training_reports_in_the_workshops_lines(executed):
 
 
 def test_actual_and_predicted_are_listed_photo_by_photo(executed, workspace):
-    text = shown(executed[4])
-    listed = re.findall(
-        r"^Image: (\S+) \| Actual: (\w+) \| Predicted: (\w+)$", text, re.M
-    )
+    line = r"^Image: (\S+) \| Actual: (\w+) \| Predicted: (\w+)$"
+    listed = re.findall(line, shown(executed[4]), re.M)
     with (workspace / "predictions.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert listed == [
@@ -156,19 +152,14 @@ def test_pages_are_readable_without_a_network(first, workspace):
         assert not re.search(r'href="\d\d_\w+\.ipynb"', page)
 
 
-def test_the_second_run_computes_no_bottleneck_and_says_the_same(
-    first, workspace, sample
+def test_notebooks_run_again_alone_compute_no_bottleneck_and_say_the_same(
+    first, workspace
 ):
     figures = (workspace / "metrics.json").read_bytes()
-    again = run("--data", sample, *QUICK, "--workspace", workspace)
+    again = run("--only", "04", "05", "--workspace", workspace)
     assert again.returncode == 0, again.stdout + again.stderr
     assert re.search(r"^bottlenecks +0 computed", again.stdout, re.M)
     assert (workspace / "metrics.json").read_bytes() == figures
-
-
-def test_a_notebook_runs_alone_once_its_inputs_are_there(first, workspace):
-    result = run("--only", "05", "--workspace", workspace)
-    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.parametrize(
@@ -203,6 +194,7 @@ class Bench:
         done = new_code_cell('print("Checkpoint 01: done")')
         body = [*map(new_code_cell, cells), done]
         notebook = new_notebook(cells=[new_markdown_cell("# 01"), parameters, *body])
+        notebook.metadata.kernelspec = KERNEL
         nbformat.write(notebook, self.folder / "01_made_up.ipynb")
         return run(*options, script=self.folder / "run.py")
 
@@ -229,7 +221,7 @@ def test_a_sound_notebook_passes(bench):
         ("1 / 0", "In [2], `1 / 0`:\n    ZeroDivisionError: division by zero"),
         ("raise SystemExit(0)", "ended in SystemExit: 0; the cells after it never ran"),
         ("import warnings\nwarnings.warn('ours')", "UserWarning: ours"),
-        ("import os\nos.write(2, b'native noise\\n');", "to stderr: native noise"),
+        (NATIVE, "to stderr: native noise"),
         ("import os\nos.kill(os.getpid(), 9)", "the kernel died"),
         ("import time\ntime.sleep(60)", "took longer than 3 s"),
         ("get_ipython().ask_exit()\nprint = id", "did not print 'Checkpoint 01'"),

@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import io
 import subprocess
 import sys
 from collections import Counter
@@ -108,8 +109,10 @@ def test_no_photo_is_there_twice(photos):
 @pytest.mark.parametrize("number", [7, 70, 170])
 def test_a_photo_can_be_redrawn_alone(artist, photos, labels, number):
     label, committed = labels[number - 1], photos[number - 1]
-    redrawn = pixels(artist.draw(str(label), number))
-    assert difference(redrawn, committed) < 4  # what the JPEG costs
+    file = io.BytesIO()
+    artist.draw(str(label), number).save(file, "JPEG", quality=artist.QUALITY)
+    redrawn = pixels(Image.open(file))
+    assert difference(redrawn, committed) < 2  # another libjpeg may round otherwise
     others = np.delete(photos, number - 1, axis=0)
     assert min(difference(redrawn, other) for other in others) > 20
 
@@ -140,4 +143,4 @@ def test_colours_and_file_size_do_not_give_the_class_away(photos, sizes, labels)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     folds = StratifiedKFold(10, shuffle=True, random_state=0)
     accuracy = cross_val_score(model, easy, labels, cv=folds).mean()
-    assert accuracy < 0.35  # a guess gets 0.125; whole cars show more of the street
+    assert accuracy < 0.4  # a guess gets 0.125; whole cars show more of the street

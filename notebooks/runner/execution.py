@@ -1,5 +1,6 @@
 """Execute notebooks by papermill, with one progress bar over all their cells."""
 
+import base64
 import contextlib
 import logging
 import os
@@ -68,7 +69,7 @@ def execute(
     wrong = _papermill(path, given, executed, timeout, bar)
     notebook = _tidy(nbformat.read(executed, 4), path, executed)
     write_text(executed, nbformat.writes(notebook))
-    write_text(executed.with_suffix(".html"), _page(notebook, executed))
+    write_text(executed.with_suffix(".html"), _page(notebook))
     wrong = wrong or problems(notebook, marker=f"Checkpoint {path.name[:2]}")
     if wrong:
         lies = os.path.relpath(executed)
@@ -125,32 +126,38 @@ def _tidy(notebook: NotebookNode, path: Path, executed: Path) -> NotebookNode:
     """Drop what is of no use on another day or machine.
 
     A progress bar that reached its end says nothing, and as a widget it is a blank on a
-    page without network. Papermill's notes hold absolute paths.
+    page without network. Papermill's notes hold absolute paths. Pictures go into the
+    notebook, so that it can be moved.
     """
     notebook.metadata.pop("widgets", None)
     notebook.metadata.papermill.update(input_path=path.name, output_path=executed.name)
-    images = Path(os.path.relpath(path.parent / "images", executed.parent)).as_posix()
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
         else:
-            cell.source = cell.source.replace("](images/", f"]({images}/")
+            _attach_pictures(cell, path.parent / "images")
     return notebook
 
 
-def _page(notebook: NotebookNode, executed: Path) -> str:
+def _attach_pictures(cell: NotebookNode, folder: Path) -> None:
+    for name in re.findall(r"\]\(images/([^)]+\.svg)\)", cell.source):
+        picture = base64.b64encode((folder / name).read_bytes()).decode("ascii")
+        cell.setdefault("attachments", {})[name] = {"image/svg+xml": picture}
+        cell.source = cell.source.replace(f"](images/{name})", f"](attachment:{name})")
+
+
+def _page(notebook: NotebookNode) -> str:
     """Return a notebook as an HTML page that fetches nothing from anywhere."""
     from nbconvert import HTMLExporter
 
     copy = nbformat.from_dict(notebook)
+    copy.metadata.title = copy.cells[0].source.partition("\n")[0].lstrip("# ")
     for cell in copy.cells:
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](\1.html)", cell.source)
     scripts = ("require_js", "mathjax", "mermaid_js", "mermaid_layout_elk_js")
     nowhere = {f"{name}_url": "data:," for name in scripts}
-    exporter = HTMLExporter(embed_images=True, **nowhere)
-    folder = {"metadata": {"path": str(executed.parent), "name": executed.stem}}
-    return exporter.from_notebook_node(copy, resources=folder)[0]
+    return HTMLExporter(**nowhere).from_notebook_node(copy)[0]
 
 
 @contextlib.contextmanager

@@ -1,0 +1,119 @@
+"""The file a model lives in: a zip of numbers and of what they mean, nothing that runs.
+
+| member | content |
+|---|---|
+| manifest.json | format, backbone, preprocessing, class names, options, metrics, hashes |
+| backbone.npy | all weights of the backbone, float32, in Keras's order |
+| kernel.npy, bias.npy | the head, float32 (n_features, n_classes) and (n_classes,) |
+"""
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+
+import numpy as np
+
+from carlib.archives import checked_zip, read_member
+from carlib.errors import ArchiveError
+from carlib.files import write_zip
+
+FORMAT = "carlib model"
+FORMAT_VERSION = 1
+MAX_MEMBER = 1 << 30  # bytes; the largest backbone has 171 MB
+MEMBERS = ("backbone.npy", "bias.npy", "kernel.npy")
+FIELDS = {
+    "format_version": int,
+    "arch": str,
+    "weights": str,
+    "preprocessing": dict,
+    "class_names": list,
+    "options": dict,
+    "best_epoch": int,
+    "history": dict,
+    "metrics": dict,
+    "notes": list,
+    "data_hash": str,
+    "versions": dict,
+    "sha256": dict,
+}
+
+
+def write_model(
+    path: str | os.PathLike, fields: dict, arrays: dict[str, np.ndarray]
+) -> None:
+    """Write a model's file atomically; the same model makes the same bytes.
+
+    Args:
+        fields: All of `FIELDS` but format_version and sha256.
+        arrays: All of `MEMBERS`.
+    """
+    members = {name: _npy(arrays[name]) for name in MEMBERS}
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+    manifest = {"format": FORMAT, "format_version": FORMAT_VERSION} | fields
+    text = json.dumps(manifest | {"sha256": hashes}, indent=2, ensure_ascii=False)
+    write_zip(path, {"manifest.json": text.encode("utf-8"), **members})
+
+
+def read_model(path: str | os.PathLike) -> tuple[dict, dict[str, np.ndarray]]:
+    """Read a model's fields and arrays, each checked by its hash, type and numbers.
+
+    Raises:
+        ArchiveError: It's not such a file, or damaged, or from a newer carlib.
+    """
+    with checked_zip(path) as archive:
+        _check_listing(archive)
+        fields = _fields(read_member(archive, "manifest.json", MAX_MEMBER))
+        hashes = fields["sha256"]
+        return fields, {
+            name: _array(name, read_member(archive, name, MAX_MEMBER), hashes)
+            for name in MEMBERS
+        }
+
+
+def _check_listing(archive: zipfile.ZipFile) -> None:
+    expected, found = {"manifest.json", *MEMBERS}, archive.namelist()
+    if set(found) != expected:
+        raise ArchiveError(
+            f"It's not a carlib model: that holds {', '.join(sorted(expected))}, and "
+            f"this {', '.join(found[:5])}."
+        )
+
+
+def _fields(data: bytes) -> dict:
+    try:
+        fields = json.loads(data)
+    except ValueError as error:
+        raise ArchiveError(f"Its manifest.json is damaged: {error}.") from error
+    if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+        raise ArchiveError("It's a zip, but not a carlib model.")
+    wrong = [
+        name for name, kind in FIELDS.items() if type(fields.get(name)) is not kind
+    ]
+    if wrong:
+        raise ArchiveError("Fields of its manifest.json are not as expected.", wrong)
+    if fields["format_version"] > FORMAT_VERSION:
+        raise ArchiveError(
+            f"It was saved by carlib {fields['versions'].get('carlib')}; this is older.",
+            hint="Upgrade carlib.",
+        )
+    return fields
+
+
+def _npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _array(name: str, data: bytes, hashes: dict[str, str]) -> np.ndarray:
+    if hashlib.sha256(data).hexdigest() != hashes.get(name):
+        raise ArchiveError(f"{name} in it is not what was saved: it was changed.")
+    try:
+        array = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ArchiveError(f"{name} in it is not an array: {error}.") from error
+    if array.dtype != np.float32 or not np.isfinite(array).all():
+        raise ArchiveError(f"{name} in it holds other than float32 numbers.")
+    return array
