@@ -142,8 +142,8 @@ class Backbone:
             raise WeightsError(
                 f"The weights in {_shown(self._source)} do not fit {self.arch} without "
                 f"its classifier: {str(error).splitlines()[0][:200]}",
-                hint="Pass the weights of this very network, saved with "
-                "include_top=False.",
+                hint="Pass the weights of this very network, saved with include_top="
+                "False. A file in Keras's cache that is damaged: delete it.",
             ) from error
 
     def weights_vector(self) -> np.ndarray:
@@ -239,21 +239,14 @@ def _imagenet_file(architecture: Architecture) -> Path:
     return path
 
 
-@functools.cache  # a missing network is asked once, not by every cell
-def _unreachable(address: str, path: Path, md5: str | None) -> CarlibError | None:
-    known_hash = f"md5:{md5}" if md5 else None
-    try:
-        download(address, path, MAX_WEIGHTS_BYTES, known_hash=known_hash)
-    except CarlibError as error:
-        return error
-
-
 def _download_weights(architecture: Architecture, path: Path) -> None:
-    error = _unreachable(architecture.address, path, architecture.md5)
-    if error or not path.is_file():
+    known_hash = f"md5:{architecture.md5}" if architecture.md5 else None
+    try:
+        download(architecture.address, path, MAX_WEIGHTS_BYTES, known_hash=known_hash)
+    except CarlibError as error:
         raise WeightsError(
             f"{architecture.name}'s ImageNet weights aren't in Keras's cache and can't "
-            f"be downloaded: {error.message if error else 'they were removed'}.",
+            f"be downloaded: {error.message}.",
             hint=f"Put the file {architecture.address} into the folder `models` of "
             "KERAS_HOME (without that, of .keras in your home folder), or use "
             "arch='EfficientNetLite0', whose weights came with the installation.",

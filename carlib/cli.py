@@ -12,6 +12,7 @@ from carlib import terminal
 from carlib.errors import DataError, OptionError
 from carlib.terminal import show, stdout_kept
 
+COUNT = click.IntRange(1)
 option = functools.partial(click.option, show_default=True)
 json_option = option(
     "--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout."
@@ -24,9 +25,7 @@ workspace_option = option(
 )
 
 
-@click.group(
-    cls=terminal.Commands, context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.group(cls=terminal.Commands)
 @click.version_option(carlib.__version__, message="carlib %(version)s")
 def main() -> None:
     """Name the damage in a photo of a car.
@@ -46,7 +45,7 @@ def main() -> None:
 
 @main.command()
 @click.argument("data")
-@option("--arch", default="auto", help="The backbone.")
+@option("--arch", default="auto", help="The backbone's name, or auto.")
 @option(
     "--weights",
     metavar="imagenet|none|FILE",
@@ -60,13 +59,19 @@ def main() -> None:
     help="The model to write; an older one is replaced.",
 )
 @workspace_option
-@option("--epoch", default=200, help="At most so many epochs.")
-@option("--batch-size", default=10, help="Photos a step.")
-@option("--learning-rate", default=0.01, help="Of the first epochs; it decays.")
+@option("--epoch", type=COUNT, default=200, help="At most so many epochs.")
+@option("--batch-size", type=COUNT, default=10, help="Photos a step.")
+@option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    default=0.01,
+    help="Of the first epochs; it decays.",
+)
 @option("--seed", default=0, help="Draws whatever is random.")
 @option("--no-early-stopping", is_flag=True, help="Train all the epochs.")
 @option(
     "--validation-fraction",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.1,
     help="Share of T that early stopping watches.",
 )
@@ -86,9 +91,8 @@ def train(data: str, output: str, as_json: bool, **options: Any) -> None:
     started = time.monotonic()
     terminal.check_output(Path(output))
     with stdout_kept(as_json):
-        trainer = make_trainer(**options)
         photos, validation = carlib.split(carlib.load_index(carlib.locate_data(data)))
-        model, metrics = trainer.fit(photos), None
+        model, metrics = make_trainer(**options).fit(photos), None
         if not validation.empty:
             metrics = carlib.evaluate(model.predict(validation))
         model.save(output, metrics)
@@ -167,7 +171,7 @@ def evaluate(model: str, data: str, subset: str, workspace: str, as_json: bool) 
 @click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
 @option(
     "--top",
-    type=click.IntRange(1),
+    type=COUNT,
     default=3,
     help="Classes to show a photo.",
 )

@@ -2,7 +2,7 @@
 
 | member | content |
 |---|---|
-| manifest.json | format, backbone, preprocessing, class names, options, metrics, hashes |
+| manifest.json | backbone, preprocessing, class names, options, metrics, hashes |
 | backbone.npy | all weights of the backbone, float32, in Keras's order |
 | kernel.npy, bias.npy | the head, float32 (n_features, n_classes) and (n_classes,) |
 """
@@ -95,7 +95,7 @@ def _fields(data: bytes) -> dict:
         raise ArchiveError("Fields of its manifest.json are not as expected.", wrong)
     if fields["format_version"] > FORMAT_VERSION:
         raise ArchiveError(
-            f"It was saved by carlib {fields['versions'].get('carlib')}; this is older.",
+            f"It was saved by a newer carlib, {fields['versions'].get('carlib')}.",
             hint="Upgrade carlib.",
         )
     return fields

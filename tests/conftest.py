@@ -1,4 +1,4 @@
-"""What the tests share: the drawn sample, and the real photos and weights if present."""
+"""What tests share: the drawn sample, a model, the real photos and weights if here."""
 
 import os
 from pathlib import Path

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from carlib import architectures, backbones, data, efficientnet, images, runtime
+from carlib import architectures, data, efficientnet, images, runtime
 from carlib.backbones import ARCHS, Backbone, resolve_arch
 from carlib.bottlenecks import compute_bottlenecks
 from carlib.errors import OptionError, WeightsError
@@ -27,7 +27,6 @@ def keras_cache(tmp_path, monkeypatch):
     """An empty KERAS_HOME, and no network that answers."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(architectures, "KERAS_WEIGHTS", "http://127.0.0.1:9")
-    backbones._unreachable.cache_clear()
     (tmp_path / "models").mkdir()
     return tmp_path / "models"
 
@@ -128,10 +127,15 @@ def test_mobilenet_035_loads_from_a_keras_home(keras_home, keras_cache):
     assert backbone.features(noise(backbone)).std(axis=1).min() > 0.1
 
 
+@pytest.fixture(scope="module")
+def donor():
+    """A network whose weights tests save, to load them again."""
+    return Backbone("InceptionV3", weights=None, seed=7)
+
+
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("name", ["cache", "given.h5", "given.weights.h5"])
-def test_inception_loads_kerass_own_layouts(keras_cache, name):
-    donor = Backbone("InceptionV3", weights=None, seed=7)
+def test_inception_loads_kerass_own_layouts(keras_cache, donor, name):
     core = donor.network.layers[-1]
     file = architectures.find("InceptionV3").file
     path = keras_cache / (file if name == "cache" else name)
@@ -165,7 +169,7 @@ def test_missing_weights_name_the_file_its_address_and_the_way_on(keras_cache):
 def test_weights_of_another_network_are_refused_by_name(tmp_path, keras_home):
     path = keras_home / "models" / architectures.find("MobileNetV2-0.35").file
     with pytest.raises(WeightsError, match="do not fit ResNet50V2"):
-        Backbone("ResNet50V2", weights=path).network
+        Backbone("ResNet50V2", weights=path).weights_vector()
     with pytest.raises(WeightsError, match="not there"):
         Backbone("ResNet50V2", weights=tmp_path / "none.h5")
 
@@ -192,7 +196,7 @@ def test_the_fingerprint_changes_with_network_and_weights_only(backbone):
     changed = Backbone("EfficientNetLite0", weights=vector)
     assert len({b.fingerprint for b in (backbone, again, changed)}) == 3
     with pytest.raises(WeightsError, match="expected 3,413,024"):
-        Backbone("EfficientNetLite0", weights=vector[1:]).network
+        Backbone("EfficientNetLite0", weights=vector[1:]).weights_vector()
 
 
 def test_other_settings_of_the_process_do_not_reach_the_network(photos):

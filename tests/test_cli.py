@@ -128,10 +128,20 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(sample, tmp
     assert "Data:" not in stderr
 
 
-def test_options_out_of_their_range_are_named_before_the_work(sample):
-    arguments = ("--arch", "EfficientNetLite0", "--epoch", 0, "--batch-size", -1)
-    stderr = failure("train", sample, *arguments)
-    assert "epoch" in stderr and "batch_size" in stderr
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--epoch", 0),
+        ("--batch-size", -1),
+        ("--learning-rate", 0),
+        ("--validation-fraction", 1),
+        ("--epoch", "many"),
+    ],
+)
+def test_an_option_out_of_its_range_is_named_before_the_work(sample, option):
+    result = run("train", sample, *option)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert option[0] in result.stderr
     assert not Path("workspace").exists()
 
 
@@ -242,18 +252,16 @@ def test_predict_without_photos_is_a_usage_error(model):
     assert run("predict", model).exit_code == 2
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [("evaluate", "m", "sample"), ("predict", "m", "p.jpg"), ("export", "m", "d")],
-)
-def test_a_model_that_is_not_there_is_named(arguments):
-    assert "m" in failure(*arguments).split()[-1] or "m " in failure(*arguments)
+@pytest.mark.parametrize("command", ["evaluate", "predict", "export"])
+def test_a_model_that_is_not_there_is_named(command, sample):
+    stderr = failure(command, "nowhere.zip", sample)
+    assert "nowhere.zip" in stderr and "No such file" in stderr
 
 
 def test_a_file_that_is_no_model_is_refused(photos):
     Path("m.zip").write_text("not a zip", "utf-8")
     stderr = failure("predict", "m.zip", photos[0])
-    assert "m.zip" in stderr
+    assert "m.zip" in stderr and "zip" in stderr.replace("m.zip", "")
 
 
 # --- export, cache info --------------------------------------------------------------
@@ -299,8 +307,7 @@ def test_cache_info_lists_what_is_kept(home):
     assert "EfficientNetLite0" in result.stdout
     assert "200 photos" in result.stdout
     as_json = run("cache", "info", "--workspace", home / "workspace", "--json")
-    (kept,) = json.loads(as_json.stdout)["caches"]
-    assert kept["photos"] == 200
+    assert json.loads(as_json.stdout)["caches"] == carlib.cache_info(home / "workspace")
 
 
 def test_cache_info_of_an_empty_folder_is_no_error(tmp_path):

@@ -6,6 +6,7 @@ that misbehave are made here, beside a copy of the runner.
 
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -26,9 +27,14 @@ QUICK = ("--arch", "EfficientNetLite0", "--epochs", "3")
 
 
 def run(*arguments: object, script: Path = NOTEBOOKS / "run.py"):
-    command = [sys.executable, str(script), *map(str, arguments)]
+    """Run the runner as a person would: a kernel that sees pytest hides stderr."""
     return subprocess.run(
-        command, capture_output=True, encoding="utf-8", cwd=ROOT, timeout=500
+        [sys.executable, str(script), *map(str, arguments)],
+        capture_output=True,
+        encoding="utf-8",
+        cwd=ROOT,
+        env={k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"},
+        timeout=500,
     )
 
 

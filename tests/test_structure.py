@@ -19,7 +19,7 @@ PACKAGE = ROOT / "carlib"
 ORDER = [
     *("errors", "files", "archives", "downloads", "sources", "index", "data"),
     *("formats", "images", "runtime", "efficientnet", "architectures", "backbones"),
-    *("shards", "bottlenecks", "model", "exporting"),
+    *("shards", "bottlenecks", "modelfile", "model", "exporting"),
     *("schedules", "head", "phases", "training", "metrics", "evaluation"),
     *("style", "grids", "plots", "terminal", "cli"),
 ]
@@ -33,7 +33,7 @@ WRITERS = {
 WRITES_ELSEWHERE = {
     ("cli", "model.save"): "carlib's own",
     ("downloads", "path.open"): "the temporary file of files.atomic_path",
-    ("model", "np.save"): "into memory",
+    ("modelfile", "np.save"): "into memory",
     ("runtime", "os.open"): "the null device",
     ("shards", "np.save"): "into memory",
 }
