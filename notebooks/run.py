@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> str:
         raise RunError(f"--output {options.output} would overwrite the notebooks.")
     chosen, given = choose(options.only), parameters(options)
     declared = {path: declared_parameters(path) for path in chosen}
-    check_parameters(given, declared)
+    check_parameters(given.keys() - {"WORKSPACE"}, declared)  # the runner needs it too
     wanted = {p: {k: given[k] for k in given.keys() & declared[p]} for p in chosen}
     cached = cached_photos(workspace)
     execute_all(wanted, output, options.timeout)
@@ -107,9 +107,15 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
     """Return what the command line gives for the notebooks' parameters.
 
     Paths become relative to the notebooks' folder, where the kernels work.
+
+    Raises:
+        RunError: `--parameter` gives one that has an option of its own.
     """
     pairs = [text.partition("=")[::2] for text in options.parameter]
     given = {name: literal(value) for name, value in pairs}
+    for option, name in OPTIONS.items():
+        if name in given:
+            raise RunError(f"{name} has an option of its own: --{option}.")
     asked = {name: getattr(options, option) for option, name in OPTIONS.items()}
     given |= {name: value for name, value in asked.items() if value is not None}
     paths = [n for n in ("DATA", "WEIGHTS") if Path(str(given.get(n, ""))).exists()]

@@ -195,7 +195,7 @@ class Bench:
         shutil.copytree(NOTEBOOKS / "runner", folder / "runner")
 
     def run(self, *cells: str, options: tuple[str, ...] = ()):
-        parameters = new_code_cell('WORKSPACE = "workspace"\nDATA = "auto"')
+        parameters = new_code_cell('WORKSPACE = "workspace"\nSEED = 0')
         parameters.metadata["tags"] = ["parameters"]
         done = new_code_cell('print("Checkpoint 01: done")')
         body = [*map(new_code_cell, cells), done]
@@ -215,10 +215,10 @@ def bench(tmp_path) -> Bench:
 
 
 def test_a_sound_notebook_passes(bench):
-    result = bench.run("print(WORKSPACE, DATA)", options=("-p", "DATA=here"))
+    result = bench.run("print(WORKSPACE, SEED)", options=("-p", "SEED=7"))
     assert result.returncode == 0, result.stderr
     page = (bench.executed / "01_made_up.html").read_text(encoding="utf-8")
-    assert "workspace here" in page
+    assert "workspace 7" in page
 
 
 @pytest.mark.parametrize(
@@ -244,10 +244,9 @@ def test_a_notebook_that_goes_wrong_fails_the_run(bench, cell, said):
 
 
 def test_misspelt_parameters_are_refused_before_anything_runs(bench):
-    result = bench.run(options=("-p", "WORKSPCE=x", "-p", "OTHER=1"))
+    result = bench.run(options=("-p", "SEDE=1", "-p", "OTHER=1"))
     assert result.returncode == 1
-    assert "WORKSPCE (did you mean WORKSPACE?)" in result.stderr
-    assert "OTHER" in result.stderr
+    assert "OTHER, SEDE (did you mean SEED?)" in result.stderr
     assert not bench.executed.exists()
 
 
@@ -255,6 +254,12 @@ def test_an_option_that_no_notebook_to_run_takes_is_refused(bench):
     result = bench.run(options=("--epochs", "3"))
     assert result.returncode == 1
     assert "EPOCHS" in result.stderr
+
+
+def test_a_parameter_with_an_option_of_its_own_is_given_by_that(bench):
+    result = bench.run(options=("-p", "WORKSPACE=elsewhere"))
+    assert result.returncode == 1
+    assert "WORKSPACE has an option of its own: --workspace" in result.stderr
 
 
 def test_a_notebook_that_is_not_there_is_refused():

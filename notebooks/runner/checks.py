@@ -15,7 +15,10 @@ from nbformat import NotebookNode
 
 # Whole lines that libraries, not the workshop, write to stderr, and that tell a person
 # nothing. Whatever else is on stderr fails the notebook.
-KNOWN_NOISE: tuple[str, ...] = ()
+KNOWN_NOISE = (
+    # Logged where a fresh machine takes more than five seconds over it.
+    r"Matplotlib is building the font cache; this may take a moment\.",
+)
 
 
 class RunError(Exception):
