@@ -4,21 +4,19 @@ import functools
 import hashlib
 import json
 import os
-from pathlib import Path
 
 import numpy as np
 
-from carlib import architectures, efficientnet, runtime
+from carlib import architectures, runtime
 from carlib.architectures import ARCHS, Architecture
-from carlib.downloads import download
-from carlib.errors import CarlibError, OptionError, WeightsError
-from carlib.files import say, sha256_of
+from carlib.errors import WeightsError
+from carlib.files import say
+from carlib.weights import find_weights, identity, imagenet_file, load_into
 
 __all__ = ["ARCHS", "Backbone", "resolve_arch"]
 
 # Part of every fingerprint: raise it when features come to mean something else.
 FEATURE_VERSION = 1
-MAX_WEIGHTS_BYTES = 400_000_000  # the largest, ResNet101V2's, has 171 MB
 
 
 class Backbone:
@@ -57,7 +55,7 @@ class Backbone:
         name = resolve_arch() if arch == "auto" else arch
         self.architecture: Architecture = architectures.find(name)
         self.weights, self.seed = weights, seed
-        self._source = _weights_source(self.architecture, weights)
+        self._source = find_weights(self.architecture, weights)
         self.arch = self.architecture.name
         self.input_size = self.architecture.input_size
         self.n_features = self.architecture.n_features
@@ -96,22 +94,26 @@ class Backbone:
     @functools.cached_property
     def fingerprint(self) -> str:
         """What features depend on besides the photo's bytes, as 64 hex digits."""
+        return self._fingerprint(identity(self._source, self.seed))
+
+    @functools.cached_property
+    def fingerprint_of_weights(self) -> str:
+        """The fingerprint that this backbone has once a saved model holds its weights.
+
+        The other one is by the file they came from: that is known without the network.
+        """
+        return self._fingerprint(identity(self.weights_vector(), self.seed))
+
+    def _fingerprint(self, weights_identity: str) -> str:
         parts = {
             "version": FEATURE_VERSION,
             "arch": self.arch,
-            "weights": self._weights_identity(),
+            "weights": weights_identity,
             "preprocessing": self.preprocessing,
             "precision": "float32",
         }
         text = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-    def _weights_identity(self) -> str:
-        if self._source is None:
-            return f"random {self.seed}"
-        if isinstance(self._source, np.ndarray):
-            return hashlib.sha256(self._source.tobytes()).hexdigest()
-        return sha256_of(self._source)
 
     @functools.cached_property
     def network(self):
@@ -119,7 +121,7 @@ class Backbone:
         keras = runtime.keras()
         with runtime.plain_float32():
             core = self.architecture.build()
-            self._load_weights(core)
+            load_into(core, self.arch, self._source, self.seed)
             pixels = keras.Input((self.input_size, self.input_size, 3))
             scaled = keras.layers.Rescaling(
                 self.architecture.scale, self.architecture.offset
@@ -128,26 +130,10 @@ class Backbone:
         network.trainable = False
         return network
 
-    def _load_weights(self, core) -> None:
-        try:
-            if self._source is None:
-                core.set_weights(_random_weights(core, self.seed))
-            elif isinstance(self._source, np.ndarray):
-                core.set_weights(_unpacked(self._source, core))
-            elif self._source.suffix == ".pth":
-                core.set_weights(efficientnet.imagenet_weights(self._source)[0])
-            else:
-                core.load_weights(self._source)
-        except (ValueError, KeyError, OSError, TypeError) as error:
-            raise WeightsError(
-                f"The weights in {_shown(self._source)} do not fit {self.arch} without "
-                f"its classifier: {str(error).splitlines()[0][:200]}",
-                hint="Pass the weights of this very network, saved with include_top="
-                "False. A file in Keras's cache that is damaged: delete it.",
-            ) from error
-
     def weights_vector(self) -> np.ndarray:
         """Return all weights, float32, one after another in Keras's order."""
+        if isinstance(self._source, np.ndarray):
+            return self._source.copy()
         return np.concatenate([w.ravel() for w in self.network.get_weights()])
 
     @functools.cached_property
@@ -197,7 +183,7 @@ def resolve_arch(arch: str = "auto", weights: str | None = "imagenet") -> str:
     if weights != "imagenet":
         return "InceptionV3"
     try:
-        _imagenet_file(architectures.find("InceptionV3"))
+        imagenet_file(architectures.find("InceptionV3"))
     except WeightsError as error:
         say(
             "Backbone: EfficientNetLite0, whose ImageNet weights came with the "
@@ -206,81 +192,3 @@ def resolve_arch(arch: str = "auto", weights: str | None = "imagenet") -> str:
         return "EfficientNetLite0"
     say("Backbone: InceptionV3, with its ImageNet weights from Keras's cache.")
     return "InceptionV3"
-
-
-def _weights_source(architecture: Architecture, weights) -> Path | np.ndarray | None:
-    """Find the file or vector that holds the weights; None where they are random."""
-    if weights is None:
-        return None
-    if isinstance(weights, np.ndarray):
-        return weights.copy()  # what a fingerprint stands for must not change
-    if weights == "imagenet":
-        return _imagenet_file(architecture)
-    path = Path(weights)
-    if not path.is_file():
-        raise WeightsError(
-            f"Expected a weights file. Received: weights={str(weights)!r}, which is "
-            "not there.",
-            hint='Pass a path, "imagenet", or None for random weights.',
-        )
-    if path.suffix not in {".h5", ".pth"}:
-        raise OptionError(
-            f"Expected a .h5 or .weights.h5 file. Received: weights={str(weights)!r}"
-        )
-    return path
-
-
-def _imagenet_file(architecture: Architecture) -> Path:
-    if architecture.file is None:
-        return efficientnet.checkpoint_path()
-    path = architecture.cached_file
-    if not path.is_file():
-        _download_weights(architecture, path)
-    return path
-
-
-def _download_weights(architecture: Architecture, path: Path) -> None:
-    known_hash = f"md5:{architecture.md5}" if architecture.md5 else None
-    try:
-        download(architecture.address, path, MAX_WEIGHTS_BYTES, known_hash=known_hash)
-    except CarlibError as error:
-        raise WeightsError(
-            f"{architecture.name}'s ImageNet weights aren't in Keras's cache and can't "
-            f"be downloaded: {error.message}.",
-            hint=f"Put the file {architecture.address} into the folder `models` of "
-            "KERAS_HOME (without that, of .keras in your home folder), or use "
-            "arch='EfficientNetLite0', whose weights came with the installation.",
-        ) from error
-
-
-def _random_weights(network, seed: int) -> list[np.ndarray]:
-    """Draw kernels as He et al. 2015 do, with NumPy: the same on every platform.
-
-    Scales, shifts and statistics of the normalisations stay at what they start from.
-    """
-    rng = np.random.default_rng(seed)
-    return [
-        rng.normal(0, (2 / _fan_in(w.shape)) ** 0.5, w.shape) if w.ndim == 4 else w
-        for w in network.get_weights()
-    ]
-
-
-def _fan_in(shape: tuple[int, ...]) -> int:
-    height, width, inputs, outputs = shape
-    return height * width * (1 if outputs == 1 else inputs)  # 1: a depthwise kernel
-
-
-def _unpacked(vector: np.ndarray, network) -> list[np.ndarray]:
-    shapes = [weight.shape for weight in network.weights]
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-    if vector.dtype != np.float32 or vector.shape != (ends[-1],):
-        raise ValueError(
-            f"expected {ends[-1]:,} float32 numbers, received {vector.dtype} "
-            f"{vector.shape}"
-        )
-    parts = np.split(vector, ends[:-1])
-    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
-
-
-def _shown(source) -> str:
-    return source.name if isinstance(source, Path) else "the vector"

@@ -102,7 +102,12 @@ def extract(
     if progress:
         print(f"{len(keys):,} photos: {n_cached:,} cached, {n_computed:,} computed")
     if errors and on_error == "raise":
-        raise _unreadable(errors, sources)
+        kept = "" if workspace_path is None else " What was computed is kept."
+        raise ImageError(
+            f"{len(errors):,} of {len(sources):,} photos can't be read.",
+            [errors[row] for row in sorted(errors)],
+            hint=f"Mend or remove them.{kept}",
+        )
     features = _gather(keys, errors, shards, backbone.n_features)
     return Extraction(features, keys, errors, n_cached, n_computed)
 
@@ -236,7 +241,7 @@ def _pixels(key: bytes, source: Source, backbone: Backbone) -> tuple[bytes, Any]
     try:
         content = source.read()
         if photo_key(content) != key:
-            return key, "changed while it was read; run again"
+            return key, f"{source.name} changed while it was read; run again."
         if isinstance(content, bytes):
             content = images.decode(content, source.name)
     except ImageError as error:
@@ -266,14 +271,6 @@ def _bar(total: int, progress: bool, on_photo: Callable[[int], None] | None):
             bar.close()
             print(f"Stopped: {bar.n:,} of {total:,} are done and kept. Run it again.")
             raise
-
-
-def _unreadable(errors: dict[int, str], sources: Sequence[Source]) -> ImageError:
-    return ImageError(
-        f"{len(errors):,} of {len(sources):,} photos can't be read.",
-        [errors[row] for row in sorted(errors)],
-        hint="Mend or remove them. What was computed for the others is kept.",
-    )
 
 
 def _gather(

@@ -67,7 +67,7 @@ def main() -> None:
     default=0.01,
     help="Of the first epochs; it decays.",
 )
-@option("--seed", default=0, help="Draws whatever is random.")
+@option("--seed", default=1, help="Draws whatever is random.")
 @option("--no-early-stopping", is_flag=True, help="Train all the epochs.")
 @option(
     "--validation-fraction",

@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 
 from carlib.errors import DataError, OptionError
+from carlib.index import RESERVED
 from carlib.metrics import Metrics, prior_log_loss, wilson_interval
 
 LEAST_PROBABILITY = 1e-15
 RESAMPLES = 2_000
-# Columns of a table of predictions that are never a class, wherever they stand.
-RESERVED = ("image_path", "damage_class", "subset", "error", "predicted_label", "score")
 
 
 def evaluate(predictions: pd.DataFrame, *, top_k: int | None = None) -> Metrics:

@@ -102,7 +102,8 @@ def _write_saved_model(model: ImageClassificationModel, path: Path) -> None:
         lambda pixels: {"probabilities": network(pixels)},
         input_signature=[pixels],
     )
-    archive.write_out(path, verbose=False)
+    with runtime.quiet_log():
+        archive.write_out(path, verbose=False)
 
 
 def _read_saved_model(path: Path) -> Callable:

@@ -50,6 +50,18 @@ def plain_float32() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def quiet_log() -> Iterator[None]:
+    """Keep TensorFlow's log from telling of every file that it writes."""
+    log = tensorflow().get_logger()
+    level = log.level
+    log.setLevel("WARNING")
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+@contextlib.contextmanager
 def _native_stderr_muted() -> Iterator[None]:
     """Mute what native code prints on loading: it heeds no log level so early."""
     try:

@@ -10,14 +10,17 @@ feature depends on the photo's bytes and the fingerprint alone, both are right.
 import hashlib
 import io
 import json
+import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from carlib.backbones import Backbone
 from carlib.files import sha256_of, write_bytes, write_json, write_text
+
+DESCRIPTION = "backbone.json"
 
 
 class Shards:
@@ -27,10 +30,17 @@ class Shards:
         folder: The backbone's own, see `shards_folder`; None keeps all in memory.
         n_features: How many features a row has.
         look: Take up what lies there; if False, only what is added from now on.
+        describe: Tells, when the first shard is written, what is kept here.
     """
 
-    def __init__(self, folder: Path | None, n_features: int, look: bool = True):
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path | None,
+        n_features: int,
+        look: bool = True,
+        describe: Callable[[], dict] = dict,
+    ):
+        self.folder, self.describe = folder, describe
         self.dtype = np.dtype([("photo", "u1", 32), ("features", "<f4", (n_features,))])
         self._places: dict[bytes, tuple[np.ndarray, int]] = {}
         for path in sorted(folder.glob("*.npy")) if folder and look else ():
@@ -57,6 +67,7 @@ class Shards:
         rows["features"] = features
         try:
             if self.folder:
+                self._prepare(self.folder)
                 self._write(rows)
         except OSError as error:
             warnings.warn(
@@ -65,6 +76,12 @@ class Shards:
                 stacklevel=2,
             )
         self._index(rows)
+
+    def _prepare(self, folder: Path) -> None:
+        if not (folder / DESCRIPTION).exists():
+            write_json(folder / DESCRIPTION, self.describe())
+        if not (folder.parent / ".gitignore").exists():
+            write_text(folder.parent / ".gitignore", "# Made by carlib.\n*\n")
 
     def _write(self, rows: np.ndarray) -> None:
         buffer = io.BytesIO()
@@ -103,57 +120,56 @@ class Shards:
             return  # a read-only workspace: it is passed over all the same
 
 
-def shards_folder(workspace_path: str | Path, backbone: Backbone) -> Path:
-    """Return where a workspace keeps a backbone's shards."""
-    name = f"{backbone.arch}-{backbone.fingerprint[:16]}"
-    return Path(workspace_path) / "bottlenecks" / name
-
-
 def open_shards(
-    workspace_path: str | Path | None, backbone: Backbone, look: bool = True
+    workspace_path: str | os.PathLike | None, backbone: Backbone, look: bool = True
 ) -> Shards:
-    """Open a backbone's shards in a workspace, and make their folder where it's new."""
+    """Open a backbone's shards in a workspace; None is a workspace in memory."""
     if workspace_path is None:
         return Shards(None, backbone.n_features)
     folder = shards_folder(workspace_path, backbone)
-    try:
-        _describe(folder, backbone)
-    except OSError as error:
-        warnings.warn(
-            f"The workspace {Path(workspace_path).as_posix()} can't be written "
-            f"({error.strerror}): bottlenecks are computed but not kept.",
-            stacklevel=2,
-        )
-    return Shards(folder, backbone.n_features, look)
+    return Shards(folder, backbone.n_features, look, lambda: _description(backbone))
 
 
-def _describe(folder: Path, backbone: Backbone) -> None:
-    if not (folder / "backbone.json").exists():
-        description = {
-            "arch": backbone.arch,
-            "weights": backbone.weights_name,
-            "n_features": backbone.n_features,
-            "fingerprint": backbone.fingerprint,
-        }
-        write_json(folder / "backbone.json", description)
-    if not (folder.parent / ".gitignore").exists():
-        write_text(folder.parent / ".gitignore", "# Made by carlib.\n*\n")
+def shards_folder(workspace_path: str | os.PathLike, backbone: Backbone) -> Path:
+    """Return where a workspace keeps a backbone's shards.
+
+    A saved model's backbone, known by its weights alone, finds what the same backbone
+    computed while it was known by its weights' file.
+    """
+    kept = Path(workspace_path) / "bottlenecks"
+    folder = kept / f"{backbone.arch}-{backbone.fingerprint[:16]}"
+    if not folder.exists():
+        for path in sorted(kept.glob(f"{backbone.arch}-*/{DESCRIPTION}")):
+            description = json.loads(path.read_text("utf-8"))
+            if description["fingerprint_of_weights"] == backbone.fingerprint:
+                return path.parent
+    return folder
 
 
-def cache_info(workspace_path: str | Path = "workspace") -> list[dict]:
+def _description(backbone: Backbone) -> dict:
+    return {
+        "arch": backbone.arch,
+        "weights": backbone.weights_name,
+        "n_features": backbone.n_features,
+        "fingerprint": backbone.fingerprint,
+        "fingerprint_of_weights": backbone.fingerprint_of_weights,
+    }
+
+
+def cache_info(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
     """List the backbones whose bottlenecks a workspace keeps.
 
     Returns:
         A dict for each: arch, weights, fingerprint, photos, shards, bytes.
     """
-    described = sorted(Path(workspace_path).glob("bottlenecks/*/backbone.json"))
+    described = sorted(Path(workspace_path).glob(f"bottlenecks/*/{DESCRIPTION}"))
     return [
         _summary(path.parent, json.loads(path.read_text("utf-8"))) for path in described
     ]
 
 
 def _summary(folder: Path, description: dict) -> dict:
-    paths: Iterable[Path] = list(folder.glob("*.npy"))
+    paths = list(folder.glob("*.npy"))
     return {
         "arch": description["arch"],
         "weights": description["weights"],

@@ -1,7 +1,6 @@
 """The trainer: ML.NET's options and meaning, on cached bottlenecks."""
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,14 +12,15 @@ import numpy as np
 import pandas as pd
 
 from carlib.backbones import Backbone, resolve_arch
-from carlib.bottlenecks import Extraction, extract
+from carlib.bottlenecks import extract
 from carlib.data import about, stratified_split
-from carlib.errors import DataError, OptionError
+from carlib.errors import OptionError
 from carlib.exporting import labels_text, write_frozen_graph
 from carlib.files import write_text
 from carlib.head import EarlyStopping, Epoch, Head, train_head
 from carlib.model import ImageClassificationModel
 from carlib.phases import BottleneckMetrics, EpochMetrics
+from carlib.photosets import PhotoSet, class_names, data_hash
 from carlib.schedules import ExponentialLRDecay
 
 __all__ = [
@@ -113,7 +113,7 @@ class ImageClassificationTrainer:
         """
         backbone = self._backbone()
         train, validation = self._divide(train, validation)
-        classes = _class_names(train, validation)
+        classes = class_names(train, validation)
         fitted = self._photo_set(train, "Train", classes, backbone)
         watched = self._photo_set(validation, "Validation", classes, backbone)
         head = Head(backbone.n_features, len(classes), self.seed)
@@ -126,7 +126,7 @@ class ImageClassificationTrainer:
             history=history,
             best_epoch=best_epoch,
             options=self._options_of_model(),
-            data_hash=_data_hash(fitted, watched),
+            data_hash=data_hash(fitted, watched),
             notes=[*_about_weights(backbone), *about(train)],
             workspace_path=self.workspace_path,
         )
@@ -185,7 +185,7 @@ class ImageClassificationTrainer:
         dataset: str,
         classes: tuple[str, ...],
         backbone: Backbone,
-    ) -> "PhotoSet | None":
+    ) -> PhotoSet | None:
         if photos is None or not len(photos):
             return None
         reuse = (
@@ -204,7 +204,7 @@ class ImageClassificationTrainer:
         return PhotoSet.in_order(extraction, labels, self.seed)
 
     def _train(
-        self, head: Head, fitted: "PhotoSet", watched: "PhotoSet | None"
+        self, head: Head, fitted: PhotoSet, watched: PhotoSet | None
     ) -> tuple[pd.DataFrame, int]:
         """Train the head; return the history as a table, and the best epoch."""
         lines: list[EpochMetrics] = []
@@ -227,7 +227,7 @@ class ImageClassificationTrainer:
         return pd.DataFrame(map(dataclasses.asdict, lines)), best_epoch
 
     def _epoch_metrics(
-        self, epoch: Epoch, fitted: "PhotoSet", watched: "PhotoSet | None"
+        self, epoch: Epoch, fitted: PhotoSet, watched: PhotoSet | None
     ) -> list[EpochMetrics]:
         sets = [("Train", fitted, epoch.train)] if self.test_on_train_set else []
         if epoch.validation:
@@ -270,36 +270,6 @@ _PARTS = {
 }
 
 
-@dataclass(frozen=True)
-class PhotoSet:
-    """Photos as the head sees them: features (n, d), labels (n,), and their hashes."""
-
-    features: np.ndarray
-    labels: np.ndarray
-    photos: list[bytes]
-
-    @classmethod
-    def in_order(
-        cls, extraction: Extraction, labels: np.ndarray, seed: int
-    ) -> "PhotoSet":
-        """Shuffle rows by the seed, from an order that is the photos' own.
-
-        So the index may list photos in any order, under any name: the model is the
-        same. As in ML.NET, the order then stays from epoch to epoch.
-        """
-        photos = extraction.photos
-        own = sorted(range(len(photos)), key=lambda row: (photos[row], labels[row]))
-        order = np.random.default_rng(seed).permutation(own)
-        return cls(
-            extraction.features[order], labels[order], [photos[row] for row in order]
-        )
-
-    @property
-    def pair(self) -> tuple[np.ndarray, np.ndarray]:
-        """The features and the labels."""
-        return self.features, self.labels
-
-
 def _out_of_range(trainer: ImageClassificationTrainer) -> Iterator[str]:
     """Yield a line for each option that is out of its range."""
     for name in ("batch_size", "epoch"):
@@ -319,42 +289,6 @@ def _out_of_range(trainer: ImageClassificationTrainer) -> Iterator[str]:
         value = getattr(trainer, name)
         if value is not None and not isinstance(value, kind):
             yield f"{name} must be a {kind.__name__} or None. Received: {value!r}"
-
-
-def _class_names(
-    train: pd.DataFrame, validation: pd.DataFrame | None
-) -> tuple[str, ...]:
-    """Return the sorted labels, or say why these photos can't be trained on."""
-    for photos in (train, validation):
-        if photos is not None and not {"image_path", "damage_class"} <= set(photos):
-            raise DataError(
-                "Expected photos with the columns image_path and damage_class. "
-                f"Received: {', '.join(map(str, photos))}"
-            )
-    names = sorted(set(train.damage_class))
-    if len(names) < 2:
-        raise DataError(
-            f"Expected two classes or more to tell apart. Received: {names}"
-        )
-    unseen = set() if validation is None else set(validation.damage_class) - set(names)
-    if unseen:
-        raise DataError(
-            "Some classes of the validation photos are not among the training photos, "
-            "so that they could never be named.",
-            sorted(unseen),
-        )
-    return tuple(names)
-
-
-def _data_hash(*sets: PhotoSet | None) -> str:
-    """Hash which photos, with which labels, were trained on and watched."""
-    digest = hashlib.sha256()
-    for photo_set in sets:
-        rows = zip(photo_set.photos, photo_set.labels, strict=True) if photo_set else ()
-        for photo, label in sorted((photo, int(label)) for photo, label in rows):
-            digest.update(photo + label.to_bytes(4, "little"))
-        digest.update(b"/")
-    return digest.hexdigest()
 
 
 def _about_weights(backbone: Backbone) -> list[str]:

@@ -196,7 +196,7 @@ def test_the_fingerprint_changes_with_network_and_weights_only(backbone):
     changed = Backbone("EfficientNetLite0", weights=vector)
     assert len({b.fingerprint for b in (backbone, again, changed)}) == 3
     with pytest.raises(WeightsError, match="expected 3,413,024"):
-        Backbone("EfficientNetLite0", weights=vector[1:]).weights_vector()
+        Backbone("EfficientNetLite0", weights=vector[1:]).features(pixels)
 
 
 def test_other_settings_of_the_process_do_not_reach_the_network(photos):

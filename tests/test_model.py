@@ -240,6 +240,14 @@ def test_a_pickle_in_the_place_of_an_array_does_not_run(saved, tmp_path):
     assert not (tmp_path / "canary").exists()
 
 
+def test_a_loaded_model_takes_up_what_its_backbone_computed_before_it_was_saved(
+    saved, photos, workspace, trained, capsys
+):
+    train = photos[photos.subset == "T"]
+    load_model(saved, workspace_path=workspace).predict(train)
+    assert "160 photos: 160 cached, 0 computed" in capsys.readouterr().out
+
+
 def test_with_a_workspace_a_loaded_model_computes_each_photo_once(
     saved, validation, tmp_path, capsys
 ):

@@ -18,9 +18,10 @@ PACKAGE = ROOT / "carlib"
 # A module imports only from those before it.
 ORDER = [
     *("errors", "files", "archives", "downloads", "sources", "index", "data"),
-    *("formats", "images", "runtime", "efficientnet", "architectures", "backbones"),
+    *("formats", "images", "runtime", "efficientnet", "architectures", "weights"),
+    "backbones",
     *("shards", "bottlenecks", "modelfile", "model", "exporting"),
-    *("schedules", "head", "phases", "training", "metrics", "evaluation"),
+    *("schedules", "head", "phases", "photosets", "training", "metrics", "evaluation"),
     *("style", "grids", "plots", "terminal", "cli"),
 ]
 WRITERS = {

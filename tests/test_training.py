@@ -298,6 +298,13 @@ def test_a_validation_class_that_is_never_trained_is_an_error(trainer, train):
         trainer().fit(some, train)
 
 
+def test_a_class_named_like_a_column_of_the_predictions_is_an_error(trainer, train):
+    with pytest.raises(DataError, match="score"):
+        trainer(early_stopping=None).fit(
+            train.replace({"damage_class": {"unknown": "score"}})
+        )
+
+
 def test_photos_without_labels_are_an_error(trainer, train):
     with pytest.raises(DataError, match="damage_class"):
         trainer(early_stopping=None).fit(train[["image_path"]])
