@@ -32,7 +32,7 @@ help:
 	@echo "make test-slow  the slow ones"
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make lint       style of the code and the notebooks"
-	@echo "make clean      remove what these commands made; your data and models stay"
+	@echo "make clean      remove what these commands made, notebooks/workspace too; data/ stays"
 
 workshop: $(READY)
 	@$(PY) notebooks/run.py $(foreach name,$(OPTIONS),$(call option,$(name)))

@@ -100,7 +100,8 @@ def extract(
     errors |= {row: failed[key] for row, key in enumerate(keys) if key in failed}
     n_computed = len(keys) - n_cached - len(errors)
     if progress:
-        print(f"{len(keys):,} photos: {n_cached:,} cached, {n_computed:,} computed")
+        photos = f"{len(keys):,} photo" + "s" * (len(keys) != 1)
+        print(f"{photos}: {n_cached:,} cached, {n_computed:,} computed")
     if errors and on_error == "raise":
         kept = "" if workspace_path is None else " What was computed is kept."
         raise ImageError(

@@ -167,22 +167,32 @@ def _check_writable(home: Path) -> None:
 def _default_home() -> Path:
     here = Path.cwd()
     checkouts = (p / "data" for p in (here, *here.parents))
-    return next((p for p in checkouts if is_sample(p / "sample")), here / "data")
+    return next((p for p in checkouts if _has_sample(p)), here / "data")
 
 
-def is_sample(folder: Path) -> bool:
-    return (folder / "index.csv").is_file()
+def _has_sample(home: Path) -> bool:
+    return (home / "sample" / "index.csv").is_file()
 
 
 def _sample(home: Path) -> Path:
     """Return the drawn sample: the checkout's, or the one inside the package."""
-    package = Path(__file__).resolve().parent
-    checkouts = home, _default_home(), package.parent / "data", package
-    places = [folder / "sample" for folder in checkouts]
+    places = _sample_places(home)
     for place in places:
-        if is_sample(place):
+        if (place / "index.csv").is_file():
             return place
     raise DataError("The drawn sample is in none of:", [str(_near(p)) for p in places])
+
+
+def _sample_places(home: Path) -> list[Path]:
+    package = Path(__file__).resolve().parent
+    parents = home, _default_home(), package.parent / "data", package
+    return [folder / "sample" for folder in parents]
+
+
+def is_sample(folder: Path) -> bool:
+    """Tell whether a folder is where the drawn sample lies."""
+    places = {place.resolve() for place in _sample_places(_default_home())}
+    return folder.resolve() in places
 
 
 def _without_wrapper(folder: Path) -> Path:

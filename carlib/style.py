@@ -51,6 +51,9 @@ def house_style() -> Iterator[Any]:
             f"Pictures need matplotlib, which can't be imported: {error}.",
             hint='Install it: pip install "carlib[notebooks]"',
         ) from None
+    # A notebook's backend sets itself up when it is first used: were that inside the
+    # block, its settings would be undone with ours, and no later figure be shown.
+    plt.draw_if_interactive()
     with plt.rc_context(STYLE):
         yield plt
 

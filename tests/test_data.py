@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import shutil
 import unicodedata
 import zipfile
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carlib.archives import unzip
-from carlib.data import content_hashes, load_index, split, stratified_split
+from carlib.data import about, content_hashes, load_index, split, stratified_split
 from carlib.errors import DataError, OptionError
 from carlib.files import say
 
@@ -548,3 +549,9 @@ def test_the_sample_is_in_order(sample):
     photos = load_index(sample)
     counts = photos.groupby(["damage_class", "subset"]).size().unstack()
     assert (counts["T"] == 20).all() and (counts["V"] == 5).all() and len(counts) == 8
+
+
+def test_only_the_drawn_sample_is_noted_as_such(sample, tmp_path):
+    assert "drawn sample" in about(load_index(sample))[0]
+    shutil.copytree(sample, tmp_path / "cars")
+    assert about(load_index(tmp_path / "cars")) == []
