@@ -216,7 +216,10 @@ def predict(
     help="May be given more than once.",
 )
 @option("--overwrite", is_flag=True, help="Replace an export in DIR.")
-def export(model: str, folder: str, formats: tuple[str, ...], overwrite: bool) -> None:
+@json_option
+def export(
+    model: str, folder: str, formats: tuple[str, ...], overwrite: bool, as_json: bool
+) -> None:
     """Write MODEL, a saved one, into DIR for plain TensorFlow.
 
     \b
@@ -224,9 +227,13 @@ def export(model: str, folder: str, formats: tuple[str, ...], overwrite: bool) -
       carlib export ImageModel.zip exported
       carlib export ImageModel.zip exported --format pb --overwrite
     """
-    paths = carlib.export(carlib.load_model(model), folder, formats, overwrite)
-    for name, path in paths.items():
-        click.echo(f"{name}: {path}")
+    with stdout_kept(as_json):
+        loaded = carlib.load_model(model)
+        paths = carlib.export(loaded, folder, formats, overwrite)
+    exported = {name: str(path) for name, path in paths.items()}
+    figures = {"exported": exported, "class_names": list(loaded.class_names)}
+    text = "\n".join(f"{name}: {path}" for name, path in exported.items())
+    show(as_json, {"model": model, **figures}, text)
 
 
 @main.group()

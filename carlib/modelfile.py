@@ -50,8 +50,9 @@ def write_model(
         arrays: All of `MEMBERS`.
     """
     members = {name: _npy(arrays[name]) for name in MEMBERS}
-    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
     manifest = {"format": FORMAT, "format_version": FORMAT_VERSION} | fields
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+    hashes["manifest.json"] = _hash_of_fields(manifest)
     text = json.dumps(manifest | {"sha256": hashes}, indent=2, ensure_ascii=False)
     write_zip(path, {"manifest.json": text.encode("utf-8"), **members})
 
@@ -98,7 +99,15 @@ def _fields(data: bytes) -> dict:
             f"It was saved by a newer carlib, {fields['versions'].get('carlib')}.",
             hint="Upgrade carlib.",
         )
+    if fields["sha256"].get("manifest.json") != _hash_of_fields(fields):
+        raise ArchiveError("Its manifest.json is not what was saved: it was changed.")
     return fields
+
+
+def _hash_of_fields(fields: dict) -> str:
+    """Hash what the manifest says, but for the hashes themselves."""
+    rest = {name: value for name, value in fields.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _npy(array: np.ndarray) -> bytes:

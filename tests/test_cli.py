@@ -292,6 +292,13 @@ def test_an_exported_pb_gives_plain_tensorflow_the_same_probabilities(model, pho
     assert json.loads(plain.stdout) == pytest.approx(expected, abs=2e-3)
 
 
+def test_exports_json_says_where_each_format_lies_and_nothing_else(model):
+    result = run("export", model, "exported", "--format", "pb", "--json")
+    figures = json.loads(result.stdout)
+    assert figures["exported"] == {"pb": str(Path("exported/model.pb"))}
+    assert len(figures["class_names"]) == 8
+
+
 def test_export_over_somebody_elses_folder_is_refused(model, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x", "utf-8")
