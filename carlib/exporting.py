@@ -18,6 +18,7 @@ from carlib.model import ImageClassificationModel
 
 TOLERANCE = 1e-5  # of a probability, on photos of the input size
 LABELS = "labels.txt"
+SIGNATURE = "serving_default"
 
 
 def export(
@@ -28,7 +29,8 @@ def export(
 ) -> dict[str, Path]:
     """Write a model in TensorFlow's own formats, and prove that they give the same.
 
-    - saved_model: a folder for TensorFlow Serving and `tf.saved_model.load`.
+    - saved_model: a folder for TensorFlow Serving and `tf.saved_model.load`. Its
+      weights are constants: to train on, take `model.keras_model`.
     - pb: one file, a frozen graph with the nodes `pixels:0` and `probabilities:0`.
 
     Beside them lies `labels.txt`, a class a line. The folder appears when all of it is
@@ -59,10 +61,11 @@ def export(
         )
     folder = Path(folder)
     _check_target(folder, overwrite)
+    frozen = freeze_model(model)
     with atomic_folder(folder, replace=True) as temporary:
         for name in formats:
             write, read, file = _WRITERS[name]
-            write(model, temporary / file)
+            write(frozen, temporary / file)
             _prove(name, read(temporary / file), model)
         write_text(temporary / LABELS, labels_text(model))
     return {name: folder / _WRITERS[name][2] for name in formats}
@@ -73,14 +76,23 @@ def labels_text(model: ImageClassificationModel) -> str:
     return "\n".join(model.class_names) + "\n"
 
 
-def write_frozen_graph(model: ImageClassificationModel, path: Path) -> None:
-    """Write a model as one frozen graph, a `.pb` file."""
+def freeze_model(model: ImageClassificationModel):
+    """Return a model as one TensorFlow function whose weights are constants."""
     tf, network = runtime.tensorflow(), model.keras_model
-    pixels = tf.TensorSpec((None, None, None, 3), tf.uint8, name="pixels")
-    frozen = freeze(
-        lambda pixels: tf.identity(network(pixels), "probabilities"), pixels
+    return freeze(
+        lambda pixels: tf.identity(network(pixels), name="probabilities"), _pixels()
     )
-    write_bytes(path, frozen.graph.as_graph_def().SerializeToString(deterministic=True))
+
+
+def _pixels():
+    tf = runtime.tensorflow()
+    return tf.TensorSpec((None, None, None, 3), tf.uint8, name="pixels")
+
+
+def write_frozen_graph(frozen, path: Path) -> None:
+    """Write what `freeze_model` returned as a `.pb` file."""
+    graph = frozen.graph.as_graph_def()
+    write_bytes(path, graph.SerializeToString(deterministic=True))
 
 
 def _read_frozen_graph(path: Path) -> Callable:
@@ -92,22 +104,19 @@ def _read_frozen_graph(path: Path) -> Callable:
     return wrapped.prune("pixels:0", "probabilities:0")
 
 
-def _write_saved_model(model: ImageClassificationModel, path: Path) -> None:
-    tf, network = runtime.tensorflow(), model.keras_model
-    pixels = tf.TensorSpec((None, None, None, 3), tf.uint8, name="pixels")
-    archive = runtime.keras().export.ExportArchive()
-    archive.track(network)
-    archive.add_endpoint(
-        "serving_default",
-        lambda pixels: {"probabilities": network(pixels)},
-        input_signature=[pixels],
+def _write_saved_model(frozen, path: Path) -> None:
+    tf = runtime.tensorflow()
+    module = tf.Module()
+    module.serve = tf.function(
+        lambda pixels: {"probabilities": frozen(pixels)[0]},
+        input_signature=[_pixels()],
     )
     with runtime.quiet_log():
-        archive.write_out(path, verbose=False)
+        tf.saved_model.save(module, path, signatures={SIGNATURE: module.serve})
 
 
 def _read_saved_model(path: Path) -> Callable:
-    serve = runtime.tensorflow().saved_model.load(path).signatures["serving_default"]
+    serve = runtime.tensorflow().saved_model.load(path).signatures[SIGNATURE]
     return lambda pixels: serve(pixels=pixels)["probabilities"]
 
 

@@ -15,7 +15,7 @@ from carlib.backbones import Backbone, resolve_arch
 from carlib.bottlenecks import extract
 from carlib.data import about, stratified_split
 from carlib.errors import OptionError
-from carlib.exporting import labels_text, write_frozen_graph
+from carlib.exporting import freeze_model, labels_text, write_frozen_graph
 from carlib.files import write_text
 from carlib.head import EarlyStopping, Epoch, Head, train_head
 from carlib.model import ImageClassificationModel
@@ -260,7 +260,7 @@ class ImageClassificationTrainer:
             return
         name = f"{self.final_model_prefix}{model.backbone.architecture.slug}"
         workspace = Path(self.workspace_path)
-        write_frozen_graph(model, workspace / f"{name}.pb")
+        write_frozen_graph(freeze_model(model), workspace / f"{name}.pb")
         write_text(workspace / f"{name}.labels.txt", labels_text(model))
 
 

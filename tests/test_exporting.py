@@ -113,14 +113,15 @@ def test_a_folder_with_other_things_is_never_touched(trained, tmp_path):
 def test_an_export_that_gives_other_figures_is_not_written(
     trained, tmp_path, monkeypatch
 ):
-    def write_wrong(model, path):
-        exporting.write_frozen_graph(model, path)
-
     def read_wrong(path):
         run = exporting._read_frozen_graph(Path(path))
         return lambda pixels: run(pixels).numpy()[:, ::-1]
 
-    monkeypatch.setitem(exporting._WRITERS, "pb", (write_wrong, read_wrong, "model.pb"))
+    monkeypatch.setitem(
+        exporting._WRITERS,
+        "pb",
+        (exporting.write_frozen_graph, read_wrong, "model.pb"),
+    )
     with pytest.raises(ExportError, match="other probabilities"):
         export(trained, tmp_path / "out", formats=["pb"])
     assert list(tmp_path.iterdir()) == []

@@ -34,6 +34,7 @@ WRITERS = {
 WRITES_ELSEWHERE = {
     ("cli", "model.save"): "carlib's own",
     ("downloads", "path.open"): "the temporary file of files.atomic_path",
+    ("exporting", "tf.saved_model.save"): "the folder of files.atomic_folder",
     ("modelfile", "np.save"): "into memory",
     ("runtime", "os.open"): "the null device",
     ("shards", "np.save"): "into memory",
