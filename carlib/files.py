@@ -1,4 +1,4 @@
-"""Write so that a kill leaves the old or the new, and read zips within bounds.
+"""Write so that a kill at any moment leaves the old or the new, and nothing torn.
 
 The only module of carlib that opens a file for writing. A file or folder is made under
 a temporary name beside its final one and renamed when it is complete.
@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import uuid
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from carlib.errors import DataError
+
+ABANDONED = 86_400  # seconds after which a temporary file is nobody's any more
 
 
 @functools.cache
@@ -49,9 +52,17 @@ def sha256_of(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _sweep(folder: Path) -> None:
+    """Remove what writers that were killed left behind; a live one is never so slow."""
+    for left in folder.glob(".*.carlib.tmp"):
+        with contextlib.suppress(OSError):  # another process sweeps here too
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
 def _temporary(path: Path) -> Path:
     return path.with_name(
-        f".{path.name[:100]}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
+        f".{path.name[:100]}.{os.getpid()}.{uuid.uuid4().hex[:8]}.carlib.tmp"
     )
 
 
@@ -79,6 +90,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path.parent)
     temporary = _temporary(path)
     try:
         yield temporary
@@ -99,6 +111,7 @@ def atomic_folder(path: str | os.PathLike, *, replace: bool = False) -> Iterator
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path.parent)
     temporary, aside = _temporary(path), _temporary(path)
     temporary.mkdir()
     try:

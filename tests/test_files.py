@@ -148,6 +148,19 @@ def test_a_part_neither_replaces_nor_follows_what_is_there(tmp_path):
     assert (tmp_path / "target").read_bytes() == b"safe"
 
 
+def test_what_a_killed_writer_left_is_removed_after_a_day(tmp_path):
+    left, folder = tmp_path / ".a.1.ab.carlib.tmp", tmp_path / ".b.1.cd.carlib.tmp"
+    others = [tmp_path / ".mine.tmp", tmp_path / "mine.carlib.tmp"]
+    fresh = tmp_path / ".c.1.ef.carlib.tmp"
+    folder.mkdir()
+    for path in (left, folder / "part", fresh, *others):
+        path.write_text("half")
+    for path in (left, folder, *others):
+        os.utime(path, (0, 0))
+    files.write_text(tmp_path / "whole", "text")
+    assert sorted(tmp_path.iterdir()) == sorted([fresh, *others, tmp_path / "whole"])
+
+
 def test_many_writers_of_one_file_leave_one_of_theirs_whole(tmp_path):
     contents = [bytes([i]) * 100_000 for i in range(20)]
     with ThreadPoolExecutor(8) as pool:
