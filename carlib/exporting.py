@@ -110,6 +110,7 @@ def _write_saved_model(frozen, path: Path) -> None:
     module.serve = tf.function(
         lambda pixels: {"probabilities": frozen(pixels)[0]},
         input_signature=[_pixels()],
+        autograph=False,
     )
     with runtime.quiet_log():
         tf.saved_model.save(module, path, signatures={SIGNATURE: module.serve})

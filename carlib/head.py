@@ -87,7 +87,8 @@ class Head:
             self.layer.build((None, n_features))
         self.optimizer = keras.optimizers.SGD()
         self.optimizer.build(self.layer.trainable_variables)
-        self._epoch = runtime.tensorflow().function(self._run_epoch)
+        # Without AutoGraph, which warns of itself on Python 3.13.
+        self._epoch = runtime.tensorflow().function(self._run_epoch, autograph=False)
 
     @property
     def weights(self) -> list[np.ndarray]:
@@ -107,18 +108,23 @@ class Head:
 
     def _run_epoch(self, features, labels, batch_size, rates):
         tf = runtime.tensorflow()
-        correct, total_loss = tf.constant(0.0), tf.constant(0.0)
-        for batch in tf.range(tf.size(rates)):
+
+        def step(batch, correct, total_loss):
             rows = slice(batch * batch_size, (batch + 1) * batch_size)
-            x, y = features[rows], labels[rows]
             with tf.GradientTape() as tape:
-                hits, losses = self._judge(x, y)
+                hits, losses = self._judge(features[rows], labels[rows])
                 loss = tf.reduce_mean(losses)
             gradients = tape.gradient(loss, self.layer.trainable_variables)
             self.optimizer.learning_rate.assign(rates[batch])
             self.optimizer.apply(gradients)
-            correct += hits
-            total_loss += tf.reduce_sum(losses)
+            return batch + 1, correct + hits, total_loss + tf.reduce_sum(losses)
+
+        _, correct, total_loss = tf.while_loop(
+            lambda batch, *_: batch < tf.size(rates),
+            step,
+            (tf.constant(0), tf.constant(0.0), tf.constant(0.0)),
+            parallel_iterations=1,
+        )
         return correct, total_loss
 
     def _judge(self, features, labels):

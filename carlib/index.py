@@ -151,7 +151,7 @@ class PhotoFolder:
         entry = self._entry(path, folder, file)
         if entry.is_symlink():
             self._check_inside(Path(entry.path), name)
-        if not entry.is_file():
+        if not _is_file(entry):
             raise LookupError(f"{path} is not a file")
         return posixpath.join(folder, entry.name)
 
@@ -199,6 +199,13 @@ class PhotoFolder:
             raise LookupError(f"{name} leads nowhere") from error
         if not inside:
             raise LookupError(f"{name} leads out of the data folder, by a link")
+
+
+def _is_file(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # links in a circle; Python 3.13 resolves them to themselves
+        return False
 
 
 def _plain(text: str) -> str:

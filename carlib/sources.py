@@ -99,7 +99,7 @@ def _downloaded(home: Path) -> tuple[Path, str]:
     _ask_first()
     _check_writable(home)
     with tempfile.TemporaryDirectory(prefix=".download-", dir=home) as temporary:
-        path = _fetch(Path(temporary) / "preprocessed.zip")
+        path = _fetch(_near(Path(temporary)) / "preprocessed.zip")
         found = sha256_of(path)
         _check_hash(found, remembered)
         unzip(path, folder)
