@@ -6,7 +6,7 @@ import itertools
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -198,12 +198,13 @@ def _compute(
     pending: list[tuple[list[bytes], np.ndarray]] = []
     began = time.monotonic()
     try:
-        for keys, pixels in _decoded(todo, backbone, failed):
-            pending.append((keys, backbone.features(pixels)))
-            tick(len(keys))
-            if time.monotonic() - began > SECONDS_A_SHARD:
-                _keep(pending, shards)
-                began = time.monotonic()
+        with contextlib.closing(_decoded(todo, backbone, failed)) as batches:
+            for keys, pixels in batches:
+                pending.append((keys, backbone.features(pixels)))
+                tick(len(keys))
+                if time.monotonic() - began > SECONDS_A_SHARD:
+                    _keep(pending, shards)
+                    began = time.monotonic()
     finally:  # an interrupt, too, leaves what was computed
         _keep(pending, shards)
     return failed
@@ -218,7 +219,7 @@ def _keep(pending: list[tuple[list[bytes], np.ndarray]], shards: Shards) -> None
 
 def _decoded(
     todo: list[tuple[bytes, Source]], backbone: Backbone, failed: dict[bytes, str]
-) -> Iterator[tuple[list[bytes], np.ndarray]]:
+) -> Generator[tuple[list[bytes], np.ndarray], None, None]:
     """Yield batches of keys and pixels, decoding ahead while the network runs."""
     with ThreadPoolExecutor() as pool:
         ahead: deque[Future] = deque()

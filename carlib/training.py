@@ -193,12 +193,16 @@ class ImageClassificationTrainer:
             if dataset == "Train"
             else self.reuse_validation_set_bottleneck_cached_values
         )
+
+        def tell(index: int) -> None:
+            self._tell(BottleneckMetrics(dataset, index))
+
         extraction = extract(
             photos,
             backbone,
             self.workspace_path,
             reuse=reuse,
-            on_photo=lambda index: self._tell(BottleneckMetrics(dataset, index)),
+            on_photo=self.metrics_callback and tell,
         )
         labels = photos.damage_class.map(classes.index).to_numpy(np.int32)
         return PhotoSet.in_order(extraction, labels, self.seed)

@@ -379,9 +379,22 @@ def test_a_reader_that_leaves_early_is_no_error(home):
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
 def test_ctrl_c_keeps_what_was_computed(sample, tmp_path):
     data = many(sample, tmp_path / "many", copies=4)
+    # Native code may lose a signal that falls into it: a person presses again.
+    tries = (interrupted(data, f"workspace{number}") for number in range(3))
+    workspace, stderr = next(found for found in tries if found[1])
+    assert f"What was computed is kept in {workspace};" in stderr
+    assert "Traceback" not in stderr
+    (kept,) = carlib.cache_info(workspace)
+    assert 0 < kept["photos"] < 800
+
+
+def interrupted(data: Path, workspace: str) -> tuple[str, str]:
+    """Train until the first photos are done, press Ctrl-C, return what is said."""
     command = [*PROGRAM, "train", str(data), "--arch", "EfficientNetLite0"]
     process = subprocess.Popen(
-        [*command, "--epoch", "1"], stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        [*command, "--epoch", "1", "--workspace", workspace],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     seen = b""
     while b"| 32/" not in seen and b"| 64/" not in seen:
@@ -390,11 +403,7 @@ def test_ctrl_c_keeps_what_was_computed(sample, tmp_path):
         seen += byte
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate()
-    assert process.returncode == 130
-    assert b"Stopped. What was computed is kept in workspace;" in stderr
-    assert b"Traceback" not in stderr
-    (kept,) = carlib.cache_info("workspace")
-    assert 0 < kept["photos"] < 800
+    return workspace, stderr.decode("utf-8") if process.returncode == 130 else ""
 
 
 def many(sample: Path, folder: Path, copies: int) -> Path:
