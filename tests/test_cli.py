@@ -379,7 +379,7 @@ def test_a_reader_that_leaves_early_is_no_error(home):
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
 def test_ctrl_c_keeps_what_was_computed(sample, tmp_path):
     data = many(sample, tmp_path / "many", copies=4)
-    # Native code may lose a signal that falls into it: a person presses again.
+    # Seen to fail once in some forty runs, for a reason not found yet: three tries.
     tries = (interrupted(data, f"workspace{number}") for number in range(3))
     workspace, stderr = next(found for found in tries if found[1])
     assert f"What was computed is kept in {workspace};" in stderr
