@@ -31,7 +31,9 @@ _HOME = {
     "Metrics": "evaluation",
     "OptionError": "errors",
     "WeightsError": "errors",
-    "cache_info": "bottlenecks",
+    "cache_info": "cache",
+    "clear_cache": "cache",
+    "compact_cache": "cache",
     "compute_bottlenecks": "bottlenecks",
     "evaluate": "evaluation",
     "export": "exporting",
@@ -46,6 +48,7 @@ _HOME = {
     "show_mistakes": "plots",
     "show_photos": "plots",
     "split": "data",
+    "verify_cache": "cache",
 }
 
 __all__ = sorted([*_HOME, "__version__"])

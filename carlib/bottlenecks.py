@@ -1,28 +1,29 @@
 """Photos × backbone → features, each computed once and kept as `.npy`."""
 
 import contextlib
-import hashlib
+import functools
 import itertools
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from carlib import images
+from carlib import interrupts
 from carlib.backbones import Backbone
-from carlib.errors import ImageError, OptionError
-from carlib.shards import Shards, cache_info, open_shards
+from carlib.cache import count_use, open_index, open_shards
+from carlib.errors import ImageError
+from carlib.reading import Photo, Source, as_sources, read_ahead
+from carlib.shards import Shards
+from carlib.statindex import StatIndex
 
-__all__ = ["cache_info", "compute_bottlenecks", "extract"]
-
-BATCH = 32
-SECONDS_A_SHARD = 10  # at most this much work is lost when a run is killed
+# When a shard is written: a run that is killed loses at most so much work, and at most
+# so many bytes wait in memory.
+SECONDS_A_SHARD = 10
+BYTES_A_SHARD = 256 << 20
 
 
 def compute_bottlenecks(
@@ -41,7 +42,8 @@ def compute_bottlenecks(
         progress: Show a bar with photos per second and time left.
 
     Returns:
-        float32 (n, n_features), in the order of `photos`.
+        float32 (n, n_features), in the order of `photos`. From 64 MiB on, a memory map
+        of a file in the workspace that is gone when the array is.
 
     Raises:
         ImageError: Photos that can't be read, all of them at once. The features of the
@@ -59,17 +61,28 @@ def compute_bottlenecks(
 
 @dataclass(frozen=True)
 class Extraction:
-    """The features of photos, and what it took to get them.
+    """Where the features of photos lie, and what it took to get them.
 
-    `features` (n, d) has a row of NaN where `errors` (photo's position → what is wrong)
-    has an entry; `photos` holds the SHA-256 of each photo's bytes.
+    `photos` holds the SHA-256 of each photo's bytes, `errors` what is wrong (by the
+    photo's position) with those that have no features.
     """
 
-    features: np.ndarray
     photos: list[bytes]
     errors: dict[int, str]
     n_cached: int
     n_computed: int
+    shards: Shards = field(repr=False)
+
+    @functools.cached_property
+    def features(self) -> np.ndarray:
+        """All features, float32 (n, d); a row of NaN where `errors` has an entry."""
+        return self.take(range(len(self.photos)))
+
+    def take(self, rows: Iterable[int]) -> np.ndarray:
+        """Return the features of some photos, in the order asked for."""
+        return self.shards.gather(
+            [b"" if row in self.errors else self.photos[row] for row in rows]
+        )
 
 
 def extract(
@@ -90,195 +103,168 @@ def extract(
         on_photo: Is called with 1, 2, 3 … as photos are computed.
     """
     sources = as_sources(photos)
-    keys, errors = _hash_all(sources)
+    index = open_index(workspace_path)
     shards = open_shards(workspace_path, backbone, look=reuse)
-    missing = {key: row for row, key in enumerate(keys) if key and key not in shards}
-    todo = [(key, sources[row]) for key, row in missing.items()]
-    n_cached = sum(key in shards for key in keys)
-    with _bar(len(todo), progress, on_photo) as tick:
-        failed = _compute(todo, backbone, shards, tick)
-    errors |= {row: failed[key] for row, key in enumerate(keys) if key in failed}
-    n_computed = len(keys) - n_cached - len(errors)
+    run = _Run(sources, backbone, shards, index, on_photo)
+    todo = [row for row, key in enumerate(run.keys) if key not in shards]
+    try:
+        with _bar(len(todo), progress) as run.bar:
+            run.compute(todo)
+    finally:
+        index.save()
+    n_computed = len(run.computed)
+    n_cached = len(sources) - n_computed - len(run.errors)
+    count_use(shards, n_cached, n_computed)
     if progress:
-        photos = f"{len(keys):,} photo" + "s" * (len(keys) != 1)
-        print(f"{photos}: {n_cached:,} cached, {n_computed:,} computed")
-    if errors and on_error == "raise":
+        count = f"{len(sources):,} photo" + "s" * (len(sources) != 1)
+        print(f"{count}: {n_cached:,} cached, {n_computed:,} computed")
+    if run.errors and on_error == "raise":
         kept = "" if workspace_path is None else " What was computed is kept."
         raise ImageError(
-            f"{len(errors):,} of {len(sources):,} photos can't be read.",
-            [errors[row] for row in sorted(errors)],
+            f"{len(run.errors):,} of {len(sources):,} photos can't be read.",
+            [run.errors[row] for row in sorted(run.errors)],
             hint=f"Mend or remove them.{kept}",
         )
-    features = _gather(keys, errors, shards, backbone.n_features)
-    return Extraction(features, keys, errors, n_cached, n_computed)
+    return Extraction(run.keys, run.errors, n_cached, n_computed, shards)
 
 
-@dataclass(frozen=True)
-class Source:
-    """A photo as it was handed in, and what to call it in a message."""
+class _Run:
+    """What one call comes to know, row by row: keys, errors, and what it computed."""
 
-    name: str
-    content: Path | bytes | np.ndarray
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        backbone: Backbone,
+        shards: Shards,
+        index: StatIndex,
+        on_photo: Callable[[int], None] | None,
+    ):
+        self.sources, self.backbone = sources, backbone
+        self.shards, self.index, self.on_photo = shards, index, on_photo
+        self.keys = [self._key_by_status(source) for source in sources]
+        self.errors: dict[int, str] = {}
+        self.computed: set[int] = set()
+        self.new: set[bytes] = set()  # photos that are being computed
+        self.copies: list[int] = []  # rows of photos that another row stands for
+        self.bar: Any = None
 
-    def read(self) -> bytes | np.ndarray:
-        """Return the encoded bytes, or the pixels where those were handed in."""
-        return (
-            images.read(self.content)
-            if isinstance(self.content, Path)
-            else self.content
-        )
+    def _key_by_status(self, source: Source) -> bytes:
+        is_file = isinstance(source.content, Path)
+        return (is_file and self.index.photo_at(source.content)) or b""
 
-
-def as_sources(photos: Any) -> list[Source]:
-    """Accept a DataFrame, paths, bytes or pixels, and name each photo.
-
-    Raises:
-        OptionError: It's none of these.
-    """
-    if hasattr(photos, "columns"):
-        if "image_path" not in photos.columns:
-            raise OptionError(
-                "Expected a DataFrame with a column image_path. Received: "
-                f"{', '.join(map(str, photos.columns))}"
-            )
-        photos = photos["image_path"]
-    elif _is_one_photo(photos):
-        photos = [photos]
-    return [_as_source(photo, number) for number, photo in enumerate(photos, start=1)]
-
-
-def _is_one_photo(photos: Any) -> bool:
-    if isinstance(photos, np.ndarray):
-        return photos.dtype == np.uint8 and photos.ndim < 4
-    return isinstance(photos, (str, bytes, os.PathLike))
-
-
-def _as_source(photo: Any, number: int) -> Source:
-    if isinstance(photo, (str, os.PathLike)):
-        return Source(str(photo), Path(photo))
-    if isinstance(photo, (bytes, bytearray, memoryview)):
-        return Source(f"photo {number}", bytes(photo))
-    if isinstance(photo, np.ndarray):
-        return Source(f"photo {number}", images.from_array(photo, f"photo {number}"))
-    raise OptionError(
-        "Expected photos as a DataFrame, paths, bytes or uint8 arrays. "
-        f"Received: photo {number} is a {type(photo).__name__}"
-    )
-
-
-def photo_key(content: bytes | np.ndarray) -> bytes:
-    """Return the SHA-256 that stands for a photo: of its bytes, or shape and pixels."""
-    if isinstance(content, bytes):
-        return hashlib.sha256(content).digest()
-    return hashlib.sha256(
-        f"pixels {content.shape} ".encode() + content.tobytes()
-    ).digest()
-
-
-def _hash_all(sources: Sequence[Source]) -> tuple[list[bytes], dict[int, str]]:
-    """Return each photo's key, b"" for those that can't be read, and why not."""
-    keys, errors = [], {}
-    for row, source in enumerate(sources):
-        try:
-            keys.append(photo_key(source.read()))
-        except ImageError as error:
-            keys.append(b"")
-            errors[row] = error.message
-    return keys, errors
-
-
-def _compute(
-    todo: list[tuple[bytes, Source]],
-    backbone: Backbone,
-    shards: Shards,
-    tick: Callable[[int], None],
-) -> dict[bytes, str]:
-    """Compute what is missing, shard by shard; return what failed, by key."""
-    failed: dict[bytes, str] = {}
-    pending: list[tuple[list[bytes], np.ndarray]] = []
-    began = time.monotonic()
-    try:
-        with contextlib.closing(_decoded(todo, backbone, failed)) as batches:
-            for keys, pixels in batches:
-                pending.append((keys, backbone.features(pixels)))
-                tick(len(keys))
-                if time.monotonic() - began > SECONDS_A_SHARD:
-                    _keep(pending, shards)
-                    began = time.monotonic()
-    finally:  # an interrupt, too, leaves what was computed
-        _keep(pending, shards)
-    return failed
-
-
-def _keep(pending: list[tuple[list[bytes], np.ndarray]], shards: Shards) -> None:
-    if pending:
-        keys = [key for part, _ in pending for key in part]
-        shards.add(keys, np.concatenate([features for _, features in pending]))
-        pending.clear()
-
-
-def _decoded(
-    todo: list[tuple[bytes, Source]], backbone: Backbone, failed: dict[bytes, str]
-) -> Generator[tuple[list[bytes], np.ndarray], None, None]:
-    """Yield batches of keys and pixels, decoding ahead while the network runs."""
-    with ThreadPoolExecutor() as pool:
-        ahead: deque[Future] = deque()
-        waiting = iter(todo)
-        while True:
-            for key, source in itertools.islice(waiting, 2 * BATCH - len(ahead)):
-                ahead.append(pool.submit(_pixels, key, source, backbone))
-            if not ahead:
+    def compute(self, rows: Sequence[int]) -> None:
+        """Compute what of these rows no shard holds, shard by shard."""
+        backbone = self.backbone
+        size, interpolation = backbone.input_size, backbone.interpolation
+        is_known = self.shards.__contains__
+        with contextlib.closing(
+            read_ahead(self.sources, rows, size, interpolation, is_known)
+        ) as read:
+            fresh = self._fresh(read)
+            first = next(fresh, None)
+            if first is None:
                 return
-            batch = [ahead.popleft().result() for _ in range(min(BATCH, len(ahead)))]
-            failed |= {key: wrong for key, wrong in batch if isinstance(wrong, str)}
-            good = [
-                (key, pixels) for key, pixels in batch if not isinstance(pixels, str)
-            ]
-            if good:
-                yield [key for key, _ in good], np.stack([pixels for _, pixels in good])
+            engine = backbone.engine(self.shards.folder)
+            batches = _batches(itertools.chain([first], fresh), engine.batch_size)
+            with (
+                interrupts.held() as check,
+                contextlib.closing(engine.stream(batches)) as results,
+                contextlib.closing(_Pending(self.shards)) as pending,
+            ):
+                for done, features in results:
+                    self._take(done, features, pending)
+                    check()
+        for row in self.copies:
+            self._note(row, self.keys[row] in self.shards)
+
+    def _fresh(self, read: Iterator[Photo]) -> Iterator[Photo]:
+        """Note what came of each photo; yield those whose features nobody has."""
+        for photo in read:
+            self.keys[photo.row] = photo.key
+            if photo.status:
+                path = self.sources[photo.row].content
+                self.index.learn(path, photo.status, photo.key)
+            if photo.error:
+                self.errors[photo.row] = photo.error
+            elif photo.key in self.new:
+                self.copies.append(photo.row)
+            elif photo.pixels is not None:
+                self.new.add(photo.key)
+                yield photo
+                continue
+            self.bar.update()
+
+    def _take(
+        self, done: list[Photo], features: np.ndarray, pending: "_Pending"
+    ) -> None:
+        finite = np.isfinite(features).all(axis=1)
+        keys = [photo.key for photo, fine in zip(done, finite, strict=True) if fine]
+        pending.add(keys, features[finite])
+        if self.on_photo:
+            self.bar.clear()
+        for photo, fine in zip(done, finite, strict=True):
+            self._note(photo.row, fine)
+        self.bar.update(len(done))
+
+    def _note(self, row: int, has_features: bool) -> None:
+        if not has_features:
+            name = self.sources[row].name
+            self.errors[row] = f"{name} has features that are not numbers."
+            return
+        self.computed.add(row)
+        if self.on_photo:
+            self.on_photo(len(self.computed))
 
 
-def _pixels(key: bytes, source: Source, backbone: Backbone) -> tuple[bytes, Any]:
-    """Return a photo's key and its pixels, or what is wrong with it."""
-    try:
-        content = source.read()
-        if photo_key(content) != key:
-            return key, f"{source.name} changed while it was read; run again."
-        if isinstance(content, bytes):
-            content = images.decode(content, source.name)
-    except ImageError as error:
-        return key, error.message
-    return key, images.resize(content, backbone.input_size, backbone.interpolation)
+class _Pending:
+    """Features that wait for their shard; closing writes them, on an interrupt too."""
+
+    def __init__(self, shards: Shards):
+        self.shards = shards
+        self._start()
+
+    def _start(self) -> None:
+        self.photos: list[bytes] = []
+        self.features: list[np.ndarray] = []
+        self.began = time.monotonic()
+
+    def add(self, photos: list[bytes], features: np.ndarray) -> None:
+        """Take some up, and write all as a shard when it is time to."""
+        self.photos += photos
+        self.features.append(features)
+        n_bytes = len(self.photos) * self.shards.dtype.itemsize
+        late = time.monotonic() - self.began > SECONDS_A_SHARD
+        if late or n_bytes > BYTES_A_SHARD:
+            self.close()
+
+    def close(self) -> None:
+        """Write what waits as a shard."""
+        if self.photos:
+            self.shards.add(self.photos, self.features)
+        self._start()
+
+
+def _batches(
+    photos: Iterator[Photo], size: int
+) -> Generator[tuple[list[Photo], np.ndarray], None, None]:
+    """Group photos; what goes with a batch has no pixels any more."""
+    while batch := list(itertools.islice(photos, size)):
+        pixels = np.stack([photo.pixels for photo in batch])
+        for photo in batch:
+            photo.pixels = None
+        yield batch, pixels
 
 
 @contextlib.contextmanager
-def _bar(total: int, progress: bool, on_photo: Callable[[int], None] | None):
-    """Show a bar, and yield a function that moves it by some photos."""
+def _bar(total: int, progress: bool) -> Iterator[Any]:
+    """Show and yield a bar; on an interrupt say how much is done."""
     from tqdm.auto import tqdm
 
-    count = itertools.count(1)
     shown = progress and total > 0
     with tqdm(total=total, desc="Bottlenecks", unit="photo", disable=not shown) as bar:
-
-        def tick(photos: int) -> None:
-            bar.update(photos)
-            if on_photo:
-                with bar.external_write_mode():
-                    for _ in range(photos):
-                        on_photo(next(count))
-
         try:
-            yield tick
+            yield bar
         except KeyboardInterrupt:
             bar.close()
             print(f"Stopped: {bar.n:,} of {total:,} are done and kept. Run it again.")
             raise
-
-
-def _gather(
-    keys: list[bytes], errors: dict[int, str], shards: Shards, n_features: int
-) -> np.ndarray:
-    features = np.full((len(keys), n_features), np.nan, np.float32)
-    good = [row for row in range(len(keys)) if row not in errors]
-    features[good] = shards.gather([keys[row] for row in good])
-    return features

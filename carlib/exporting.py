@@ -34,9 +34,9 @@ def export(
     - pb: one file, a frozen graph with the nodes `pixels:0` and `probabilities:0`.
 
     Beside them lies `labels.txt`, a class a line. The folder appears when all of it is
-    complete and every format has given the model's own probabilities, within 1e-5, on
-    pixels of the input size. (Photos of another size are resized by TensorFlow inside
-    the export and by Pillow in `predict`: alike, but not to the last digit.)
+    complete and every format has given the model's own probabilities at float32, within
+    1e-5, on pixels of the input size. (Photos of another size are resized by TensorFlow
+    inside the export and by Pillow in `predict`: alike, but not to the last digit.)
 
     Args:
         folder: Where to; new, or one that an earlier export made, with `overwrite`.
@@ -148,11 +148,12 @@ def _check_target(folder: Path, overwrite: bool) -> None:
 
 
 def _prove(name: str, run: Callable, model: ImageClassificationModel) -> None:
-    """Compare an export with the model on pixels of the input size."""
+    """Compare an export with the model, at float32, on pixels of the input size."""
     size = model.backbone.input_size
     shape = (4, size, size, 3)
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    expected = model.probabilities(model.backbone.features(pixels))
+    features = model.backbone.network(pixels.astype(np.float32)).numpy()
+    expected = model.probabilities(features)
     given = np.asarray(run(runtime.tensorflow().constant(pixels)))
     difference = float(np.abs(given - expected).max())
     if not difference <= TOLERANCE:

@@ -15,9 +15,12 @@ import uuid
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from carlib.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ABANDONED = 86_400  # seconds after which a temporary file is nobody's any more
 
@@ -131,10 +134,10 @@ def atomic_folder(path: str | os.PathLike, *, replace: bool = False) -> Iterator
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def write_bytes(path: str | os.PathLike, data: bytes) -> None:
-    """Write bytes to a file, atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
+def write_bytes(path: str | os.PathLike, *chunks: bytes) -> None:
+    """Write bytes to a file, one chunk after another, atomically."""
+    with atomic_path(path) as temporary, temporary.open("xb") as file:
+        file.writelines(chunks)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
@@ -155,6 +158,32 @@ def write_zip(path: str | os.PathLike, members: dict[str, bytes]) -> None:
     ):
         for name, data in members.items():
             archive.writestr(zipfile.ZipInfo(name), data)
+
+
+def mapped_array(
+    folder: Path, shape: tuple[int, ...], blocks: "Iterable[np.ndarray]"
+) -> "np.memmap":
+    """Return a float32 array that lies in a file of `folder` instead of in memory.
+
+    It is as good as an array in memory: changes stay in the process, and the file is
+    gone when the array is (on Windows: a day later, at the next write there).
+
+    Args:
+        blocks: The array's rows, from the first to the last.
+    """
+    import numpy as np
+
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
+    temporary = _temporary(folder / "array")
+    try:
+        with temporary.open("xb") as file:
+            for block in blocks:
+                file.write(block)
+        return np.memmap(temporary, np.float32, "c", shape=shape)
+    finally:
+        with contextlib.suppress(PermissionError):  # Windows: it's in use
+            temporary.unlink(missing_ok=True)
 
 
 def write_part(path: str | os.PathLike, chunks: Iterable[bytes]) -> None:

@@ -1,5 +1,7 @@
 """A trained model: name photos, save to one file, load anywhere."""
 
+import contextlib
+import dataclasses
 import functools
 import importlib.metadata
 import os
@@ -12,10 +14,13 @@ import pandas as pd
 
 from carlib import runtime
 from carlib.backbones import Backbone
-from carlib.bottlenecks import as_sources, extract
+from carlib.bottlenecks import extract
 from carlib.errors import ArchiveError, OptionError
 from carlib.modelfile import MEMBERS, read_model, write_model
+from carlib.precisions import or_float32
+from carlib.reading import as_sources
 
+_ROWS = 1024  # whose probabilities are computed at once
 _AS_SAVED = ("best_epoch", "options", "data_hash", "notes", "metrics")
 
 
@@ -60,6 +65,16 @@ class ImageClassificationModel:
             f"ImageClassificationModel({self.arch}, {len(self.class_names)} classes, "
             f"best epoch {self.best_epoch})"
         )
+
+    def at(self, precision: str) -> "ImageClassificationModel":
+        """Return the same model, computing at another precision.
+
+        Exports compute at float32: `model.at("float32")` predicts what they do.
+
+        Example:
+            >>> exact = model.at("float32").predict(photos)
+        """
+        return dataclasses.replace(self, backbone=self.backbone.at(precision))
 
     def predict(
         self, photos: Any, *, on_error: str = "raise", progress: bool = True
@@ -119,6 +134,11 @@ class ImageClassificationModel:
 
         A photo's probabilities don't depend on which others are with it.
         """
+        starts = range(0, len(features), _ROWS)
+        parts = [self._probabilities(features[i : i + _ROWS]) for i in starts]
+        return np.concatenate([np.empty((0, len(self.class_names))), *parts])
+
+    def _probabilities(self, features: np.ndarray) -> np.ndarray:
         # One product a row: BLAS sums in another order for other numbers of rows.
         rows = features.astype(np.float64)[:, np.newaxis]
         logits = (rows @ self.kernel.astype(np.float64))[:, 0] + self.bias
@@ -167,6 +187,7 @@ class ImageClassificationModel:
             "arch": self.arch,
             "weights": self.backbone.weights_name,
             "preprocessing": self.backbone.preprocessing,
+            "precision": self.backbone.precision,
             "class_names": list(self.class_names),
             "options": self.options,
             "best_epoch": self.best_epoch,
@@ -198,7 +219,11 @@ def load_model(
     """
     try:
         fields, arrays = read_model(path)
-        backbone = Backbone(fields["arch"], weights=arrays["backbone.npy"])
+        backbone = Backbone(
+            fields["arch"],
+            weights=arrays["backbone.npy"],
+            precision=or_float32(fields["precision"]),
+        )
         _check(fields, backbone, arrays)
     except (ArchiveError, OptionError) as error:
         raise ArchiveError(
@@ -246,5 +271,9 @@ def _check(fields: dict, backbone: Backbone, arrays: dict[str, np.ndarray]) -> N
 
 
 def _versions() -> dict[str, str]:
-    packages = ("carlib", "tensorflow", "keras", "numpy", "pillow")
-    return {name: importlib.metadata.version(name) for name in packages}
+    packages = ("carlib", "tensorflow", "keras", "openvino", "numpy", "pillow")
+    found = {}
+    for name in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found

@@ -20,7 +20,7 @@ from carlib.errors import ArchiveError
 from carlib.files import write_zip
 
 FORMAT = "carlib model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAX_MEMBER = 1 << 30  # bytes; the largest backbone has 171 MB
 MEMBERS = ("backbone.npy", "bias.npy", "kernel.npy")
 FIELDS = {
@@ -28,6 +28,7 @@ FIELDS = {
     "arch": str,
     "weights": str,
     "preprocessing": dict,
+    "precision": str,
     "class_names": list,
     "options": dict,
     "best_epoch": int,
@@ -89,6 +90,9 @@ def _fields(data: bytes) -> dict:
         raise ArchiveError(f"Its manifest.json is damaged: {error}.") from error
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise ArchiveError("It's a zip, but not a carlib model.")
+    saved_hash = _hash_of_fields(fields)
+    if fields.get("format_version") == 1:  # there was but one precision
+        fields = {"precision": "float32"} | fields
     wrong = [
         name for name, kind in FIELDS.items() if type(fields.get(name)) is not kind
     ]
@@ -99,7 +103,7 @@ def _fields(data: bytes) -> dict:
             f"It was saved by a newer carlib, {fields['versions'].get('carlib')}.",
             hint="Upgrade carlib.",
         )
-    if fields["sha256"].get("manifest.json") != _hash_of_fields(fields):
+    if fields["sha256"].get("manifest.json") != saved_hash:
         raise ArchiveError("Its manifest.json is not what was saved: it was changed.")
     return fields
 

@@ -32,7 +32,7 @@ class PhotoSet:
         own = sorted(range(len(photos)), key=lambda row: (photos[row], labels[row]))
         order = np.random.default_rng(seed).permutation(own)
         return cls(
-            extraction.features[order], labels[order], [photos[row] for row in order]
+            extraction.take(order), labels[order], [photos[row] for row in order]
         )
 
     @property

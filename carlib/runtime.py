@@ -1,9 +1,11 @@
-"""Bring in Keras on TensorFlow: late, quietly, and in the state carlib counts on."""
+"""Bring in Keras on TensorFlow, and OpenVINO: late, quietly, as carlib counts on."""
 
 import contextlib
 import functools
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from carlib.errors import CarlibError
@@ -33,6 +35,47 @@ def tensorflow() -> Any:
     import tensorflow
 
     return tensorflow
+
+
+@functools.cache
+def openvino() -> Any:
+    """Import OpenVINO and return the module; None where it isn't installed."""
+    with no_telemetry(), contextlib.suppress(ImportError, OSError):
+        import openvino
+
+        return openvino
+    return None
+
+
+@contextlib.contextmanager
+def no_telemetry() -> Iterator[None]:
+    """Keep OpenVINO and NNCF from reporting each import to their makers' server.
+
+    They ask nobody first, and leave files in the home folder; without this module they
+    make do with a stub.
+    """
+    name = "openvino_telemetry"
+    hidden = sys.modules.setdefault(name, None) is None
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules[name]
+
+
+@functools.cache
+def gpu() -> dict[str, Any] | None:
+    """Return TensorFlow's details of the first GPU; None, at no cost, without a driver.
+
+    TensorFlow computes on NVIDIA's only, and on Linux only (WSL 2 is one).
+    """
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    drivers = (Path("/proc/driver/nvidia/version"), Path("/dev/dxg"))
+    if hidden or not any(path.exists() for path in drivers):
+        return None
+    tf = tensorflow()
+    found = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(found[0]) if found else None
 
 
 @contextlib.contextmanager

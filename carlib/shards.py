@@ -5,32 +5,83 @@ photo's bytes; features: float32). A shard's name is the SHA-256 of the whole fi
 it appears by an atomic rename: any number of writers need no lock, a kill leaves whole
 shards only, and a flipped bit is noticed. Two shards may hold the same photo: as a
 feature depends on the photo's bytes and the fingerprint alone, both are right.
+
+Shards are read in blocks, never mapped: what was computed is not in memory, but for the
+32 bytes a photo that say where it lies.
 """
 
 import hashlib
 import io
-import json
-import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from carlib.backbones import Backbone
-from carlib.files import sha256_of, write_bytes, write_json, write_text
+from carlib.errors import CarlibError
+from carlib.files import mapped_array, write_bytes
 
-DESCRIPTION = "backbone.json"
+BLOCK = 1 << 20  # bytes read at once
+MAPPED = 64 << 20  # bytes of features from which on they lie in a file
+MERGED = 256 << 20  # bytes of a shard that is large enough
+
+
+class ShardError(CarlibError):
+    """A file is not the shard that its name says; never leaves carlib."""
+
+
+def write_shard(folder: Path, parts: Sequence[np.ndarray], prefix: str = "") -> Path:
+    """Write rows, given in parts, as one `.npy` whose name is its SHA-256."""
+    header = _header(parts[0].dtype, sum(map(len, parts)))
+    digest = hashlib.sha256(header)
+    for part in parts:
+        digest.update(part.data)
+    path = folder / f"{prefix}{digest.hexdigest()}.npy"
+    write_bytes(path, header, *(part.data for part in parts))
+    return path
+
+
+def read_shard(path: Path, dtype: np.dtype, name: str) -> Iterator[np.ndarray]:
+    """Yield a shard's rows block by block; what came counts only if all of it came.
+
+    Raises:
+        ShardError: Its content isn't what its name says, or rows of another kind.
+        OSError: It can't be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        count = (size - len(_header(dtype, 0))) // dtype.itemsize
+        header = _header(dtype, max(count, 0))
+        start = file.read(len(header))
+        digest.update(start)
+        per_block = max(1, BLOCK // dtype.itemsize)
+        while data := file.read(per_block * dtype.itemsize):
+            digest.update(data)
+            if start == header and len(data) % dtype.itemsize == 0:
+                yield np.frombuffer(data, dtype)
+    if digest.hexdigest() != name:
+        raise ShardError("its content does not match its name")
+    if start != header:
+        raise ShardError(f"it does not hold {dtype}")
+
+
+def _header(dtype: np.dtype, count: int) -> bytes:
+    """Return what a `.npy` file of so many rows begins with."""
+    buffer = io.BytesIO()
+    fields = {"descr": dtype.descr, "fortran_order": False, "shape": (count,)}
+    np.lib.format.write_array_header_1_0(buffer, fields)
+    return buffer.getvalue()
 
 
 class Shards:
     """The features of one backbone that lie in a workspace.
 
     Args:
-        folder: The backbone's own, see `shards_folder`; None keeps all in memory.
+        folder: The backbone's own; None keeps all in memory.
         n_features: How many features a row has.
         look: Take up what lies there; if False, only what is added from now on.
-        describe: Tells, when the first shard is written, what is kept here.
+        prepare: Is called before the first shard is written.
     """
 
     def __init__(
@@ -38,13 +89,17 @@ class Shards:
         folder: Path | None,
         n_features: int,
         look: bool = True,
-        describe: Callable[[], dict] = dict,
+        prepare: Callable[[], None] = lambda: None,
     ):
-        self.folder, self.describe = folder, describe
+        self.folder, self.n_features, self._prepare = folder, n_features, prepare
         self.dtype = np.dtype([("photo", "u1", 32), ("features", "<f4", (n_features,))])
-        self._places: dict[bytes, tuple[np.ndarray, int]] = {}
-        for path in sorted(folder.glob("*.npy")) if folder and look else ():
-            self._index(self._open(path))
+        # Each a file, or rows in memory that the disk refused.
+        self.shards: list[Path | np.ndarray] = []
+        # Photo → position of its shard in `shards` and of its row there, in one number.
+        self._places: dict[bytes, int] = {}
+        self._refused = False
+        if look:
+            self.refresh()
 
     def __contains__(self, photo: bytes) -> bool:
         return photo in self._places
@@ -52,129 +107,171 @@ class Shards:
     def __len__(self) -> int:
         return len(self._places)
 
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._places)
+
+    def refresh(self) -> None:
+        """Take up shards that came since, from other processes too."""
+        known = {shard for shard in self.shards if isinstance(shard, Path)}
+        for path in sorted(self.folder.glob("*.npy")) if self.folder else ():
+            if path not in known:
+                self._take_up(path)
+
+    def _take_up(self, path: Path) -> None:
+        photos: list[bytes] = []
+        try:
+            for rows in read_shard(path, self.dtype, path.stem):
+                photos += _keys(rows)
+                if not np.isfinite(rows["features"].sum()):
+                    raise ShardError("it holds features that are not numbers")
+        except FileNotFoundError:  # another process merged it or set it aside
+            return
+        except (ShardError, OSError) as error:
+            set_aside(path, str(error))
+            return
+        self._enter(path, photos)
+
+    def _enter(self, shard: Path | np.ndarray, photos: Sequence[bytes]) -> None:
+        first = len(self.shards) << 32
+        self.shards.append(shard)
+        self._places.update(zip(photos, range(first, first + len(photos)), strict=True))
+
+    def add(self, photos: Sequence[bytes], features: Sequence[np.ndarray]) -> None:
+        """Write one shard and take it up; where the disk refuses, keep it in memory.
+
+        Args:
+            photos: Their keys.
+            features: float32 (n, d) in parts, of all photos together.
+        """
+        parts = [np.empty(len(part), self.dtype) for part in features]
+        for part, values in zip(parts, features, strict=True):
+            part["features"] = values
+        keys = np.frombuffer(b"".join(photos), np.uint8).reshape(-1, 32)
+        ends = np.cumsum([len(part) for part in parts])[:-1]
+        for part, own in zip(parts, np.split(keys, ends), strict=True):
+            part["photo"] = own
+        self._enter(self._written(parts), photos)
+
+    def _written(self, parts: list[np.ndarray]) -> Path | np.ndarray:
+        if self.folder and not self._refused:
+            try:
+                self._prepare()
+                return write_shard(self.folder, parts)
+            except OSError as error:
+                self._refused = True
+                warnings.warn(
+                    f"Could not keep bottlenecks in {self.folder.as_posix()} "
+                    f"({error.strerror}); they are used now and computed again next "
+                    "time.",
+                    stacklevel=2,
+                )
+        return np.concatenate(parts)
+
     def gather(self, photos: Sequence[bytes]) -> np.ndarray:
-        """Return the features of photos, float32 (n, d), in the order asked for."""
-        features = np.empty((len(photos), *self.dtype["features"].shape), np.float32)
-        for row, photo in enumerate(photos):
-            shard, place = self._places[photo]
-            features[row] = shard["features"][place]
+        """Return the features of photos, float32 (n, d), in the order asked for.
+
+        b"" stands for a photo that has none: its row is NaN. From 64 MiB on it is a
+        memory map of a file in the workspace.
+        """
+        per_block = max(1, BLOCK // self.dtype.itemsize)
+        starts = range(0, len(photos), per_block)
+        blocks = (self._block(photos[i : i + per_block]) for i in starts)
+        shape = (len(photos), self.n_features)
+        if self.folder and not self._refused and 4 * shape[0] * shape[1] >= MAPPED:
+            try:
+                return mapped_array(self.folder, shape, blocks)
+            except OSError:  # a read-only workspace, a full disk
+                blocks = (self._block(photos[i : i + per_block]) for i in starts)
+        features = np.empty(shape, np.float32)
+        for start, block in zip(starts, blocks, strict=True):
+            features[start : start + per_block] = block
         return features
 
-    def add(self, photos: Sequence[bytes], features: np.ndarray) -> None:
-        """Write one shard and take it up; where the disk refuses, keep it in memory."""
-        rows = np.empty(len(photos), self.dtype)
-        rows["photo"] = np.frombuffer(b"".join(photos), np.uint8).reshape(-1, 32)
-        rows["features"] = features
+    def merge(self, large: int) -> None:
+        """Merge shards smaller than `large` bytes; see `cache.compact_cache`.
+
+        A merged shard's rows are sorted and each photo's first is kept: of the same
+        shards every process makes the same one. So of two that merge at once neither
+        can remove the last file that holds a photo.
+        """
+        sizes = {path: path.stat().st_size for path in self.shards}
+        small = sorted(path for path, size in sizes.items() if size < large)
+        while len(small) > 1:
+            group = [small.pop(0)]
+            while small and sum(sizes[path] for path in group) < large:
+                group.append(small.pop(0))
+            if len(group) > 1:
+                self._merge(group)
+
+    def _merge(self, group: list[Path]) -> None:
+        blocks = [rows for p in group for rows in read_shard(p, self.dtype, p.stem)]
+        rows = np.concatenate(blocks)
+        _, firsts = np.unique(rows["photo"].copy().view("V32"), return_index=True)
+        written = write_shard(self.folder, [rows[firsts]])
+        for path in group:
+            if path != written:
+                path.unlink(missing_ok=True)
+
+    def _block(self, photos: Sequence[bytes], again: bool = True) -> np.ndarray:
+        """Return a few photos' features, reading each shard from first to last."""
+        features = np.full((len(photos), self.n_features), np.nan, np.float32)
+        wanted = sorted((self._places[p], i) for i, p in enumerate(photos) if p)
         try:
-            if self.folder:
-                self._prepare(self.folder)
-                self._write(rows)
-        except OSError as error:
-            warnings.warn(
-                f"Could not keep {len(rows):,} bottlenecks in {self.folder.as_posix()} "
-                f"({error.strerror}); they are used now and computed again next time.",
-                stacklevel=2,
-            )
-        self._index(rows)
+            for shard, run in _by_shard(wanted):
+                places, rows = np.array(run).T
+                features[rows] = self._rows(self.shards[shard], places)
+        except FileNotFoundError:  # merged by another process since we looked
+            if not again:
+                raise
+            self.refresh()
+            return self._block(photos, again=False)
+        return features
 
-    def _prepare(self, folder: Path) -> None:
-        if not (folder / DESCRIPTION).exists():
-            write_json(folder / DESCRIPTION, self.describe())
-        if not (folder.parent / ".gitignore").exists():
-            write_text(folder.parent / ".gitignore", "# Made by carlib.\n*\n")
-
-    def _write(self, rows: np.ndarray) -> None:
-        buffer = io.BytesIO()
-        np.save(buffer, rows, allow_pickle=False)
-        name = hashlib.sha256(buffer.getbuffer()).hexdigest()
-        write_bytes(self.folder / f"{name}.npy", buffer.getbuffer())
-
-    def _index(self, shard: np.ndarray | None) -> None:
-        if shard is not None:
-            for place, photo in enumerate(shard["photo"]):
-                self._places[photo.tobytes()] = (shard, place)
-
-    def _open(self, path: Path) -> np.ndarray | None:
-        """Map a shard into memory if its content is what its name says."""
-        try:
-            if sha256_of(path) != path.stem:
-                return self._set_aside(path, "its content does not match its name")
-            shard = np.load(path, mmap_mode="r", allow_pickle=False)
-        except FileNotFoundError:  # another process set it aside
-            return None
-        except (OSError, ValueError, EOFError) as error:
-            return self._set_aside(path, str(error))
-        if shard.dtype != self.dtype or shard.ndim != 1:
-            return self._set_aside(path, f"it holds {shard.dtype} {shard.shape}")
-        return shard
-
-    def _set_aside(self, path: Path, why: str) -> None:
-        warnings.warn(
-            f"The shard {path.name[:12]}… in {path.parent.as_posix()} is set aside: "
-            f"{why}. Its photos are computed again.",
-            stacklevel=2,
-        )
-        try:
-            path.rename(path.with_suffix(".damaged"))
-        except OSError:
-            return  # a read-only workspace: it is passed over all the same
+    def _rows(self, shard: Path | np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Return the features at ascending places of a shard."""
+        if isinstance(shard, np.ndarray):
+            return shard["features"][places]
+        first, count = places[0], places[-1] - places[0] + 1
+        offset = len(_header(self.dtype, 0))
+        with shard.open("rb") as file:
+            if count <= 2 * len(places):
+                file.seek(offset + first * self.dtype.itemsize)
+                rows = np.fromfile(file, self.dtype, count)
+                return rows["features"][places - first]
+            features = np.empty((len(places), self.n_features), np.float32)
+            for row, place in enumerate(places):
+                file.seek(offset + place * self.dtype.itemsize)
+                features[row] = np.fromfile(file, self.dtype, 1)["features"]
+            return features
 
 
-def open_shards(
-    workspace_path: str | os.PathLike | None, backbone: Backbone, look: bool = True
-) -> Shards:
-    """Open a backbone's shards in a workspace; None is a workspace in memory."""
-    if workspace_path is None:
-        return Shards(None, backbone.n_features)
-    folder = shards_folder(workspace_path, backbone)
-    return Shards(folder, backbone.n_features, look, lambda: _description(backbone))
+def _keys(rows: np.ndarray) -> list[bytes]:
+    data = rows["photo"].tobytes()
+    return [data[i : i + 32] for i in range(0, len(data), 32)]
 
 
-def shards_folder(workspace_path: str | os.PathLike, backbone: Backbone) -> Path:
-    """Return where a workspace keeps a backbone's shards.
-
-    A saved model's backbone, known by its weights alone, finds what the same backbone
-    computed while it was known by its weights' file.
-    """
-    kept = Path(workspace_path) / "bottlenecks"
-    folder = kept / f"{backbone.arch}-{backbone.fingerprint[:16]}"
-    if not folder.exists():
-        for path in sorted(kept.glob(f"{backbone.arch}-*/{DESCRIPTION}")):
-            description = json.loads(path.read_text("utf-8"))
-            if description["fingerprint_of_weights"] == backbone.fingerprint:
-                return path.parent
-    return folder
+def _by_shard(
+    wanted: list[tuple[int, int]],
+) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """Group ascending (place, row) by shard; yield its position and its own places."""
+    start = 0
+    while start < len(wanted):
+        shard = wanted[start][0] >> 32
+        stop = start
+        while stop < len(wanted) and wanted[stop][0] >> 32 == shard:
+            stop += 1
+        yield shard, [(p & 0xFFFFFFFF, row) for p, row in wanted[start:stop]]
+        start = stop
 
 
-def _description(backbone: Backbone) -> dict:
-    return {
-        "arch": backbone.arch,
-        "weights": backbone.weights_name,
-        "n_features": backbone.n_features,
-        "fingerprint": backbone.fingerprint,
-        "fingerprint_of_weights": backbone.fingerprint_of_weights,
-    }
-
-
-def cache_info(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
-    """List the backbones whose bottlenecks a workspace keeps.
-
-    Returns:
-        A dict for each: arch, weights, fingerprint, photos, shards, bytes.
-    """
-    described = sorted(Path(workspace_path).glob(f"bottlenecks/*/{DESCRIPTION}"))
-    return [
-        _summary(path.parent, json.loads(path.read_text("utf-8"))) for path in described
-    ]
-
-
-def _summary(folder: Path, description: dict) -> dict:
-    paths = list(folder.glob("*.npy"))
-    return {
-        "arch": description["arch"],
-        "weights": description["weights"],
-        "fingerprint": description["fingerprint"],
-        "photos": len(Shards(folder, description["n_features"])),
-        "shards": len(paths),
-        "bytes": sum(path.stat().st_size for path in paths),
-    }
+def set_aside(path: Path, why: str) -> None:
+    """Rename a damaged shard, and say so once."""
+    warnings.warn(
+        f"The shard {path.name[:12]}… in {path.parent.as_posix()} is set aside: "
+        f"{why}. Its photos are computed again.",
+        stacklevel=2,
+    )
+    try:
+        path.rename(path.with_suffix(".damaged"))
+    except OSError:
+        return  # a read-only workspace: it is passed over all the same

@@ -159,7 +159,10 @@ class ImageClassificationTrainer:
         """Make the trainer again whose `options()` these are."""
         rest = dict(options)
         backbone = Backbone(
-            rest.pop("arch"), rest.pop("weights"), rest.pop("weights_seed")
+            rest.pop("arch"),
+            rest.pop("weights"),
+            rest.pop("weights_seed"),
+            rest.pop("precision"),
         )
         for name, kind in _PARTS.items():
             rest[name] = rest[name] and kind(**rest[name])

@@ -51,6 +51,10 @@ def alone(folder, photos):
     return np.array(answers)  # photo, format, class
 
 
+def probabilities(model, photos):
+    return model.predict(photos)[list(model.class_names)].to_numpy()
+
+
 def test_labels_lie_beside_both_formats(trained, exported):
     folder, paths = exported
     assert paths == {
@@ -64,7 +68,7 @@ def test_labels_lie_beside_both_formats(trained, exported):
 def test_plain_tensorflow_gets_the_same_probabilities(trained, photos, exported):
     folder, _ = exported
     paths = list(photos.image_path[photos.subset == "V"][:10])
-    expected = trained.predict(paths)[list(trained.class_names)].to_numpy()
+    expected = probabilities(trained.at("float32"), paths)
     for answers in alone(folder, paths).swapaxes(0, 1):
         np.testing.assert_allclose(answers, expected, atol=1e-5)
 
@@ -79,7 +83,7 @@ def test_photos_of_another_size_are_resized_nearly_as_in_training(
         image = Image.open(photos.image_path[number * 7])
         paths.append(tmp_path / f"{number}.png")
         image.resize(size, Image.Resampling.BICUBIC).save(paths[-1])
-    expected = trained.predict(paths)[list(trained.class_names)].to_numpy()
+    expected = probabilities(trained.at("float32"), paths)
     for answers in alone(folder, paths).swapaxes(0, 1):
         assert np.abs(answers - expected).max() < 0.01
         assert (answers.argmax(axis=1) == expected.argmax(axis=1)).all()
@@ -87,7 +91,7 @@ def test_photos_of_another_size_are_resized_nearly_as_in_training(
 
 def test_the_keras_model_takes_pixels_of_any_size(trained, photos):
     pixels = np.asarray(Image.open(photos.image_path[0]))[None]
-    expected = trained.predict(pixels)[list(trained.class_names)].to_numpy()
+    expected = probabilities(trained.at("float32"), pixels)
     given = np.asarray(trained.keras_model(pixels))
     np.testing.assert_allclose(given, expected, atol=1e-5)
     assert trained.keras_model(pixels[:, :100]).shape == (1, 8)

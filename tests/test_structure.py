@@ -18,9 +18,9 @@ PACKAGE = ROOT / "carlib"
 # A module imports only from those before it.
 ORDER = [
     *("errors", "files", "archives", "downloads", "sources", "index", "data"),
-    *("formats", "images", "runtime", "efficientnet", "architectures", "weights"),
-    "backbones",
-    *("shards", "bottlenecks", "modelfile", "model", "exporting"),
+    *("formats", "images", "interrupts", "runtime", "precisions", "efficientnet"),
+    *("architectures", "weights", "engines", "backbones", "shards", "statindex"),
+    *("cache", "reading", "bottlenecks", "modelfile", "model", "exporting"),
     *("schedules", "head", "phases", "photosets", "training", "metrics", "evaluation"),
     *("style", "grids", "plots", "terminal", "cli"),
 ]
@@ -32,12 +32,12 @@ WRITERS = {
 }
 # Calls that look like writing to the disk and aren't, or go where files.py said.
 WRITES_ELSEWHERE = {
+    ("bottlenecks", "index.save"): "carlib's own",
     ("cli", "model.save"): "carlib's own",
     ("downloads", "path.open"): "the temporary file of files.atomic_path",
     ("exporting", "tf.saved_model.save"): "the folder of files.atomic_folder",
     ("modelfile", "np.save"): "into memory",
     ("runtime", "os.open"): "the null device",
-    ("shards", "np.save"): "into memory",
 }
 FORBIDDEN_NAMES = {"eval", "exec", "compile", "extractall", "Lambda", "TFSMLayer"}
 FORBIDDEN_MODULES = {"pickle", "dill", "joblib", "marshal", "shelve", "torch"}

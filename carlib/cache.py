@@ -1,0 +1,211 @@
+"""The cache of bottlenecks in a workspace: where it lies, what it holds, its care.
+
+| in workspace/bottlenecks | content |
+|---|---|
+| <arch>-<fingerprint>/backbone.json | which backbone's features lie here |
+| <arch>-<fingerprint>/<sha256>.npy | a shard of them |
+| <arch>-<fingerprint>/network/ | the network as OpenVINO has it, with its hashes |
+| <arch>-<fingerprint>/usage.json | how often it was asked, and what it could answer |
+| photos-<sha256>.npy | the stat index |
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from carlib.backbones import Backbone
+from carlib.engines import NETWORK, kept_model
+from carlib.files import write_json, write_text
+from carlib.shards import MERGED, Shards
+from carlib.statindex import StatIndex
+
+DESCRIPTION, USAGE = "backbone.json", "usage.json"
+
+
+def root_of(workspace_path: str | os.PathLike) -> Path:
+    """Return the folder of a workspace in which bottlenecks lie."""
+    return Path(workspace_path) / "bottlenecks"
+
+
+def open_index(workspace_path: str | os.PathLike | None) -> StatIndex:
+    """Open a workspace's stat index; None is a workspace in memory."""
+    return StatIndex(None if workspace_path is None else root_of(workspace_path))
+
+
+def open_shards(
+    workspace_path: str | os.PathLike | None, backbone: Backbone, look: bool = True
+) -> Shards:
+    """Open a backbone's shards in a workspace; None is a workspace in memory."""
+    if workspace_path is None:
+        return Shards(None, backbone.n_features)
+    folder = shards_folder(workspace_path, backbone)
+    return Shards(
+        folder, backbone.n_features, look, lambda: _describe(folder, backbone)
+    )
+
+
+def shards_folder(workspace_path: str | os.PathLike, backbone: Backbone) -> Path:
+    """Return where a workspace keeps a backbone's shards.
+
+    A saved model's backbone, known by its weights alone, finds what the same backbone
+    computed while it was known by its weights' file.
+    """
+    root = root_of(workspace_path)
+    folder = root / f"{backbone.arch}-{backbone.fingerprint[:16]}"
+    if not (folder / DESCRIPTION).exists():
+        for other, description in _described(root, f"{backbone.arch}-*"):
+            if description.get("fingerprint_of_weights") == backbone.fingerprint:
+                return other
+    return folder
+
+
+def _describe(folder: Path, backbone: Backbone) -> None:
+    if not (folder / DESCRIPTION).exists():
+        description = {
+            "arch": backbone.arch,
+            "weights": backbone.weights_name,
+            "precision": backbone.precision,
+            "n_features": backbone.n_features,
+            "fingerprint": backbone.fingerprint,
+            "fingerprint_of_weights": backbone.fingerprint_of_weights,
+        }
+        write_json(folder / DESCRIPTION, description)
+    if not (folder.parent / ".gitignore").exists():
+        write_text(folder.parent / ".gitignore", "# Made by carlib.\n*\n")
+
+
+def _described(root: Path, pattern: str = "*") -> Iterator[tuple[Path, dict]]:
+    """Yield each backbone's folder with its description; pass over damaged ones."""
+    for path in sorted(root.glob(f"{pattern}/{DESCRIPTION}")):
+        with contextlib.suppress(OSError, ValueError):
+            description = json.loads(path.read_text("utf-8"))
+            if isinstance(description, dict) and "n_features" in description:
+                yield path.parent, description
+
+
+def count_use(shards: Shards, n_cached: int, n_computed: int) -> None:
+    """Add a call to a backbone's counts (of calls at once one may be lost)."""
+    if shards.folder is None or not (shards.folder / DESCRIPTION).exists():
+        return
+    usage = _usage(shards.folder)
+    with contextlib.suppress(OSError):  # a read-only workspace, a full disk
+        write_json(
+            shards.folder / USAGE,
+            {
+                "calls": usage["calls"] + 1,
+                "cached": usage["cached"] + n_cached,
+                "computed": usage["computed"] + n_computed,
+                "last": time.strftime("%Y-%m-%dT%H:%M:%S"),
+            },
+        )
+
+
+def _usage(folder: Path) -> dict:
+    none = {"calls": 0, "cached": 0, "computed": 0, "last": None}
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return none | json.loads((folder / USAGE).read_text("utf-8"))
+    return none
+
+
+def cache_info(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
+    """List the backbones whose bottlenecks a workspace keeps.
+
+    Returns:
+        A dict for each: arch, weights, precision, fingerprint, photos, shards, bytes,
+        and how often it was used: calls, cached (photos that it had), computed (those
+        that it had not), last (when).
+
+    Example:
+        >>> carlib.cache_info("workspace")[0]["photos"]
+        1203
+    """
+    described = _described(root_of(workspace_path))
+    return [_summary(folder, description) for folder, description in described]
+
+
+def _summary(folder: Path, description: dict) -> dict:
+    paths = list(folder.glob("*.npy"))
+    names = ("arch", "weights", "precision", "fingerprint")
+    return {
+        **{name: description.get(name) for name in names},
+        "photos": len(Shards(folder, description["n_features"])),
+        "shards": len(paths),
+        "bytes": sum(path.stat().st_size for path in folder.rglob("*.*")),
+        **_usage(folder),
+    }
+
+
+def verify_cache(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
+    """Read and hash all that a workspace keeps; set aside what is damaged.
+
+    Returns:
+        A dict for each backbone: arch, fingerprint, photos, shards, damaged (how many
+        shards are set aside, now or earlier), network (whether the converted network
+        is whole; None if there is none).
+    """
+    found = []
+    for folder, description in _described(root_of(workspace_path)):
+        shards = Shards(folder, description["n_features"])
+        has_network = (folder / NETWORK).exists()
+        found.append(
+            {
+                "arch": description["arch"],
+                "fingerprint": description["fingerprint"],
+                "photos": len(shards),
+                "shards": len(shards.shards),
+                "damaged": len(list(folder.glob("*.damaged"))),
+                "network": kept_model(folder) is not None if has_network else None,
+            }
+        )
+    return found
+
+
+def compact_cache(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
+    """Merge small shards into large ones, beside whoever reads and writes.
+
+    A shard goes only when a larger one that holds all of its rows is on the disk.
+
+    Returns:
+        A dict for each backbone: arch, fingerprint, before, after (numbers of shards).
+    """
+    merged, photos = [], set()
+    for folder, description in _described(root_of(workspace_path)):
+        shards = Shards(folder, description["n_features"])
+        before = len(shards.shards)
+        shards.merge(MERGED)
+        photos.update(shards)
+        merged.append(
+            {
+                "arch": description["arch"],
+                "fingerprint": description["fingerprint"],
+                "before": before,
+                "after": len(list(folder.glob("*.npy"))),
+            }
+        )
+    open_index(workspace_path).forget_all_but(photos)
+    return merged
+
+
+def clear_cache(
+    workspace_path: str | os.PathLike = "workspace", arch: str | None = None
+) -> list[dict]:
+    """Remove bottlenecks and converted networks, of one arch or of all.
+
+    What carlib did not make stays.
+
+    Returns:
+        What `cache_info` said of the backbones that are gone.
+    """
+    root = root_of(workspace_path)
+    gone = []
+    for folder, description in _described(root):
+        if arch is None or description["arch"].casefold() == arch.casefold():
+            gone.append(_summary(folder, description))
+            shutil.rmtree(folder)
+    if arch is None:
+        open_index(workspace_path).forget_all_but(set())
+    return gone
