@@ -19,6 +19,7 @@ _HOME = {
     "ArchiveError": "errors",
     "Backbone": "backbones",
     "BottleneckMetrics": "training",
+    "Bottlenecks": "transformer",
     "CarlibError": "errors",
     "DataError": "errors",
     "EarlyStopping": "training",

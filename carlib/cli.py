@@ -1,6 +1,5 @@
-"""The command `carlib`: train, evaluate, predict, export, and look into the cache."""
+"""The command `carlib`: train, evaluate, predict, export; and, next door, `cache`."""
 
-import functools
 import time
 from pathlib import Path
 from typing import Any
@@ -8,20 +7,15 @@ from typing import Any
 import click
 
 import carlib
-from carlib import terminal
+from carlib import cachecli, terminal
 from carlib.errors import DataError, OptionError
-from carlib.terminal import show, stdout_kept
-
-COUNT = click.IntRange(1)
-option = functools.partial(click.option, show_default=True)
-json_option = option(
-    "--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout."
-)
-workspace_option = option(
-    "--workspace",
-    metavar="FOLDER",
-    default="workspace",
-    help="Where computed bottlenecks are kept.",
+from carlib.terminal import (
+    COUNT,
+    json_option,
+    option,
+    show,
+    stdout_kept,
+    workspace_option,
 )
 
 
@@ -43,6 +37,9 @@ def main() -> None:
     terminal.show_any_name()
 
 
+main.add_command(cachecli.cache)
+
+
 @main.command()
 @click.argument("data")
 @option("--arch", default="auto", help="The backbone's name, or auto.")
@@ -51,6 +48,12 @@ def main() -> None:
     metavar="imagenet|none|FILE",
     default="imagenet",
     help="The backbone's weights; none: random ones, drawn from the seed.",
+)
+@option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+    default="auto",
+    help="What the backbone computes in; auto: the chip's own.",
 )
 @option(
     "--output",
@@ -99,6 +102,7 @@ def train(data: str, output: str, as_json: bool, **options: Any) -> None:
     figures = {
         "model": output,
         "arch": model.arch,
+        "precision": model.backbone.precision,
         "class_names": list(model.class_names),
         "photos": {"T": len(photos), "V": len(validation)},
         "best_epoch": model.best_epoch,
@@ -110,7 +114,7 @@ def train(data: str, output: str, as_json: bool, **options: Any) -> None:
 
 
 def make_trainer(
-    arch: str, weights: str, seed: int, **options: Any
+    arch: str, weights: str, seed: int, precision: str, **options: Any
 ) -> "carlib.ImageClassificationTrainer":
     """Return the trainer that the options of `carlib train` describe."""
     given = None if weights.lower() == "none" else weights
@@ -119,7 +123,8 @@ def make_trainer(
             "A weights file fits one network only; --arch auto doesn't say which.",
             hint=f"Name it with --arch: {', '.join(carlib.ARCHS)}",
         )
-    backbone = carlib.Backbone(carlib.resolve_arch(arch, given), given, seed)
+    name = carlib.resolve_arch(arch, given)
+    backbone = carlib.Backbone(name, given, seed, precision)
     return carlib.ImageClassificationTrainer(
         arch=backbone,
         seed=seed,
@@ -234,24 +239,3 @@ def export(
     figures = {"exported": exported, "class_names": list(loaded.class_names)}
     text = "\n".join(f"{name}: {path}" for name, path in exported.items())
     show(as_json, {"model": model, **figures}, text)
-
-
-@main.group()
-def cache() -> None:
-    """Look into the cache of bottlenecks."""
-
-
-@cache.command()
-@workspace_option
-@json_option
-def info(workspace: str, as_json: bool) -> None:
-    """Say what the cache of bottlenecks holds.
-
-    \b
-    Examples:
-      carlib cache info
-      carlib cache info --workspace notebooks/workspace --json
-    """
-    kept = carlib.cache_info(workspace)
-    text = terminal.cache_text(workspace, kept)
-    show(as_json, {"workspace": workspace, "caches": kept}, text)

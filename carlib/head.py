@@ -8,6 +8,8 @@ import numpy as np
 from carlib import runtime
 from carlib.errors import CarlibError, OptionError
 
+IN_MEMORY = 64 << 20  # bytes of features at once; a larger set is read in blocks
+
 
 @dataclass(frozen=True)
 class EarlyStopping:
@@ -98,13 +100,20 @@ class Head:
     def train(self, features, labels, batch_size: int, rates: np.ndarray) -> Scores:
         """Pass once over all rows, batch by batch, each with its learning rate.
 
+        Of a memory map only some rows are in memory at once.
+
         Returns:
             The scores of each batch as it was before its update, over all rows.
         """
         tf = runtime.tensorflow()
-        rates = tf.constant(rates, tf.float32)
-        correct, loss = self._epoch(features, labels, tf.constant(batch_size), rates)
-        return Scores(float(correct) / len(labels), float(loss) / len(labels))
+        correct, loss = 0.0, 0.0
+        for rows in _blocks(features, batch_size):
+            some = tf.constant(features[rows]), tf.constant(labels[rows])
+            own = rates[rows.start // batch_size :][: -(-len(some[1]) // batch_size)]
+            own = tf.constant(own, tf.float32)
+            hits, losses = self._epoch(*some, tf.constant(batch_size), own)
+            correct, loss = correct + float(hits), loss + float(losses)
+        return Scores(correct / len(labels), loss / len(labels))
 
     def _run_epoch(self, features, labels, batch_size, rates):
         tf = runtime.tensorflow()
@@ -136,10 +145,19 @@ class Head:
 
     def evaluate(self, features, labels) -> Scores:
         """Return the scores over rows that are not trained on."""
-        correct, losses = self._judge(features, labels)
-        return Scores(
-            float(correct) / len(labels), float(losses.numpy().mean(dtype=np.float64))
-        )
+        correct, loss = 0.0, 0.0
+        for rows in _blocks(features):
+            hits, losses = self._judge(features[rows], labels[rows])
+            correct += float(hits)
+            loss += float(losses.numpy().sum(dtype=np.float64))
+        return Scores(correct / len(labels), loss / len(labels))
+
+
+def _blocks(features, batch_size: int = 1) -> list[slice]:
+    """Divide rows into blocks of whole batches that fit into `IN_MEMORY`."""
+    n_rows, n_bytes = len(features), 4 * features.shape[1] * batch_size
+    size = max(1, IN_MEMORY // n_bytes) * batch_size
+    return [slice(start, start + size) for start in range(0, n_rows, size)]
 
 
 def train_head(
@@ -168,7 +186,9 @@ def train_head(
         CarlibError: The loss is not a number any more.
     """
     tf = runtime.tensorflow()
-    features, labels = tf.constant(train[0]), tf.constant(train[1])
+    features, labels = train
+    if features.nbytes <= IN_MEMORY:
+        features, labels = tf.constant(features), tf.constant(labels)
     n_batches = -(-len(labels) // batch_size)
     history: list[Epoch] = []
     best, kept = None, head.weights

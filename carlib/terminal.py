@@ -1,9 +1,11 @@
 """What the commands share: errors in words, JSON alone on stdout, photos from names."""
 
 import contextlib
+import functools
 import json
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,18 @@ from carlib.sources import PHOTO_SUFFIXES
 if TYPE_CHECKING:
     import pandas as pd
 
+COUNT = click.IntRange(1)
+option = functools.partial(click.option, show_default=True)
+json_option = option(
+    "--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout."
+)
+workspace_option = option(
+    "--workspace",
+    metavar="FOLDER",
+    default="workspace",
+    help="Where computed bottlenecks are kept.",
+)
+
 
 class Command(click.Command):
     """A command whose errors are one clear message, and a traceback only if asked."""
@@ -23,7 +37,8 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; on an error say it and leave with 1, or 130 for Ctrl-C."""
         try:
-            return super().invoke(ctx)
+            with warnings_in_words():
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise  # click knows what to do about these
         except (KeyboardInterrupt, Exception) as error:
@@ -51,6 +66,17 @@ def explain(error: BaseException, workspace: str | None = None) -> str:
         return f"\nStopped. {kept}" if workspace else "\nStopped."
     kind = type(error).__name__
     return f"Error: {kind}: {error}\nTo see where it arose, set CARLIB_DEBUG=1."
+
+
+@contextlib.contextmanager
+def warnings_in_words() -> Iterator[None]:
+    """Show a warning as what it says, without the line of code that it arose in."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 def show_any_name() -> None:
@@ -159,13 +185,3 @@ def _answer(row: dict[str, Any], top: int) -> str:
         return f"not read: {row['error']}"
     shown = list(row["probabilities"].items())[:top]
     return ", ".join(f"{name} {share:.1%}" for name, share in shown)
-
-
-def cache_text(workspace: str, kept: list[dict[str, Any]]) -> str:
-    """Return a line for each backbone whose bottlenecks are kept."""
-    lines = [
-        f"{entry['arch']} {entry['fingerprint'][:12]}: {entry['photos']:,} photos in "
-        f"{entry['shards']:,} files, {entry['bytes'] / 1e6:.1f} MB"
-        for entry in kept
-    ]
-    return "\n".join(lines) or f"No bottlenecks are kept in {workspace}."

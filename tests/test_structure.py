@@ -20,7 +20,8 @@ ORDER = [
     *("errors", "files", "archives", "downloads", "sources", "index", "data"),
     *("formats", "images", "interrupts", "runtime", "precisions", "efficientnet"),
     *("architectures", "weights", "engines", "backbones", "shards", "statindex"),
-    *("cache", "reading", "bottlenecks", "modelfile", "model", "exporting"),
+    *("cache", "reading", "bottlenecks", "transformer"),
+    *("modelfile", "model", "exporting"),
     *("schedules", "head", "phases", "photosets", "training", "metrics", "evaluation"),
     *("style", "grids", "plots", "terminal", "cli"),
 ]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from carlib import head as head_module
 from carlib.backbones import Backbone
 from carlib.errors import CarlibError, DataError, ImageError, OptionError
 from carlib.head import EarlyStopping, Epoch, Head, Scores, is_over, train_head
@@ -355,3 +356,34 @@ def test_notes_tell_of_the_drawn_sample_and_of_random_weights(trained, train):
         arch=blind, workspace_path=None, epoch=1, early_stopping=None
     ).fit(train[::20])
     assert any("random" in note for note in model.notes)
+
+
+def test_the_head_trains_from_a_memory_map_block_by_block(tmp_path, monkeypatch):
+    """The same weights, whether all features are in memory or ten rows at a time."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(47, 16)).astype(np.float32)
+    labels = rng.integers(0, 3, 47).astype(np.int32)
+    np.save(tmp_path / "features.npy", features)
+    mapped = np.load(tmp_path / "features.npy", mmap_mode="r")
+    weights, history = {}, {}
+    for name, rows, limit in (("all", features, 1 << 20), ("blocks", mapped, 640)):
+        monkeypatch.setattr(head_module, "IN_MEMORY", limit)
+        trained, history[name] = Head(16, 3, seed=1), []
+        train_head(
+            trained,
+            (rows, labels),
+            (rows, labels),
+            batch_size=5,
+            epochs=4,
+            rate=lambda epoch, batch, whole: 0.1 / (1 + epoch * whole + batch),
+            early_stopping=None,
+            on_epoch=history[name].append,
+        )
+        weights[name] = trained.weights
+    for one, other in zip(*weights.values(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(*history.values(), strict=True):
+        assert one.train.accuracy == other.train.accuracy
+        assert one.validation.cross_entropy == pytest.approx(
+            other.validation.cross_entropy, abs=1e-6
+        )
