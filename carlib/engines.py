@@ -7,6 +7,7 @@ one is filled up: a photo's features are the same to the bit, whatever is beside
 
 import contextlib
 import json
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -139,6 +140,19 @@ def features(engine: Engine, pixels: np.ndarray, n_features: int) -> np.ndarray:
     batches = ((0, pixels[i : i + size]) for i in range(0, len(pixels), size))
     parts = [part for _, part in engine.stream(batches)]
     return np.concatenate([np.empty((0, n_features), np.float32), *parts])
+
+
+def model_from(network: tuple[bytes, bytes]) -> Any:
+    """Return the OpenVINO model of which `network_of` made these bytes."""
+    return runtime.openvino().Core().read_model(*network)
+
+
+def network_of(model: Any) -> tuple[bytes, bytes]:
+    """Return an OpenVINO model as the bytes of its two files."""
+    with tempfile.TemporaryDirectory(prefix="carlib-") as folder:
+        paths = [Path(folder) / part for part in PARTS]
+        runtime.openvino().save_model(model, paths[0], compress_to_fp16=False)
+        return paths[0].read_bytes(), paths[1].read_bytes()
 
 
 def kept_model(folder: Path | None) -> Any | None:

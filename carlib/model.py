@@ -18,6 +18,7 @@ from carlib.bottlenecks import extract
 from carlib.errors import ArchiveError, OptionError
 from carlib.modelfile import MEMBERS, read_model, write_model
 from carlib.precisions import or_float32
+from carlib.quantizing import Calibration
 from carlib.reading import as_sources
 
 _ROWS = 1024  # whose probabilities are computed at once
@@ -179,7 +180,8 @@ class ImageClassificationModel:
         if metrics is not None:
             self.metrics = metrics if isinstance(metrics, dict) else metrics.to_dict()
         arrays = (self.backbone.weights_vector(), self.bias, self.kernel)
-        write_model(path, self._fields(), dict(zip(MEMBERS, arrays, strict=True)))
+        named = dict(zip(MEMBERS, arrays, strict=True))
+        write_model(path, self._fields(), named, self.backbone.int8_network())
         return Path(path)
 
     def _fields(self) -> dict:
@@ -188,6 +190,7 @@ class ImageClassificationModel:
             "weights": self.backbone.weights_name,
             "preprocessing": self.backbone.preprocessing,
             "precision": self.backbone.precision,
+            "calibration": self.backbone.calibration_id,
             "class_names": list(self.class_names),
             "options": self.options,
             "best_epoch": self.best_epoch,
@@ -218,11 +221,15 @@ def load_model(
         >>> model = carlib.load_model("ImageModel.zip")
     """
     try:
-        fields, arrays = read_model(path)
+        fields, arrays, network = read_model(path)
+        precision = or_float32(fields["precision"])
         backbone = Backbone(
             fields["arch"],
             weights=arrays["backbone.npy"],
-            precision=or_float32(fields["precision"]),
+            precision=precision,
+            calibration=Calibration(fields["calibration"], network=network)
+            if precision == "int8"
+            else None,
         )
         _check(fields, backbone, arrays)
     except (ArchiveError, OptionError) as error:

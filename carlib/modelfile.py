@@ -5,6 +5,7 @@
 | manifest.json | backbone, preprocessing, class names, options, metrics, hashes |
 | backbone.npy | all weights of the backbone, float32, in Keras's order |
 | kernel.npy, bias.npy | the head, float32 (n_features, n_classes) and (n_classes,) |
+| int8.xml, int8.bin | of an int8 model: its calibrated network, as OpenVINO has it |
 """
 
 import hashlib
@@ -12,6 +13,7 @@ import io
 import json
 import os
 import zipfile
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -23,12 +25,14 @@ FORMAT = "carlib model"
 FORMAT_VERSION = 2
 MAX_MEMBER = 1 << 30  # bytes; the largest backbone has 171 MB
 MEMBERS = ("backbone.npy", "bias.npy", "kernel.npy")
+INT8 = ("int8.xml", "int8.bin")
 FIELDS = {
     "format_version": int,
     "arch": str,
     "weights": str,
     "preprocessing": dict,
     "precision": str,
+    "calibration": str,
     "class_names": list,
     "options": dict,
     "best_epoch": int,
@@ -42,15 +46,20 @@ FIELDS = {
 
 
 def write_model(
-    path: str | os.PathLike, fields: dict, arrays: dict[str, np.ndarray]
+    path: str | os.PathLike,
+    fields: dict,
+    arrays: dict[str, np.ndarray],
+    network: Sequence[bytes] | None = None,
 ) -> None:
     """Write a model's file atomically; the same model makes the same bytes.
 
     Args:
         fields: All of `FIELDS` but format_version and sha256.
         arrays: All of `MEMBERS`.
+        network: Both of `INT8`, of an int8 model.
     """
     members = {name: _npy(arrays[name]) for name in MEMBERS}
+    members |= dict(zip(INT8, network, strict=True)) if network else {}
     manifest = {"format": FORMAT, "format_version": FORMAT_VERSION} | fields
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
     hashes["manifest.json"] = _hash_of_fields(manifest)
@@ -58,8 +67,10 @@ def write_model(
     write_zip(path, {"manifest.json": text.encode("utf-8"), **members})
 
 
-def read_model(path: str | os.PathLike) -> tuple[dict, dict[str, np.ndarray]]:
-    """Read a model's fields and arrays, each checked by its hash, type and numbers.
+def read_model(
+    path: str | os.PathLike,
+) -> tuple[dict, dict[str, np.ndarray], tuple[bytes, ...]]:
+    """Read a model's fields, arrays and (of int8) network, each checked by its hash.
 
     Raises:
         ArchiveError: It's not such a file, or damaged, or from a newer carlib.
@@ -67,16 +78,18 @@ def read_model(path: str | os.PathLike) -> tuple[dict, dict[str, np.ndarray]]:
     with checked_zip(path) as archive:
         _check_listing(archive)
         fields = _fields(read_member(archive, "manifest.json", MAX_MEMBER))
-        hashes = fields["sha256"]
-        return fields, {
-            name: _array(name, read_member(archive, name, MAX_MEMBER), hashes)
-            for name in MEMBERS
+        members = {
+            name: _member(archive, name, fields["sha256"])
+            for name in archive.namelist()
+            if name != "manifest.json"
         }
+    arrays = {name: _array(name, members[name]) for name in MEMBERS}
+    return fields, arrays, tuple(members[name] for name in INT8 if name in members)
 
 
 def _check_listing(archive: zipfile.ZipFile) -> None:
     expected, found = {"manifest.json", *MEMBERS}, archive.namelist()
-    if set(found) != expected:
+    if set(found) not in (expected, expected | set(INT8)):
         raise ArchiveError(
             f"It's not a carlib model: that holds {', '.join(sorted(expected))}, and "
             f"this {', '.join(found[:5])}."
@@ -92,7 +105,7 @@ def _fields(data: bytes) -> dict:
         raise ArchiveError("It's a zip, but not a carlib model.")
     saved_hash = _hash_of_fields(fields)
     if fields.get("format_version") == 1:  # there was but one precision
-        fields = {"precision": "float32"} | fields
+        fields = {"precision": "float32", "calibration": ""} | fields
     wrong = [
         name for name, kind in FIELDS.items() if type(fields.get(name)) is not kind
     ]
@@ -120,9 +133,14 @@ def _npy(array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _array(name: str, data: bytes, hashes: dict[str, str]) -> np.ndarray:
+def _member(archive: zipfile.ZipFile, name: str, hashes: dict[str, str]) -> bytes:
+    data = read_member(archive, name, MAX_MEMBER)
     if hashlib.sha256(data).hexdigest() != hashes.get(name):
         raise ArchiveError(f"{name} in it is not what was saved: it was changed.")
+    return data
+
+
+def _array(name: str, data: bytes) -> np.ndarray:
     try:
         array = np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, EOFError) as error:

@@ -112,7 +112,7 @@ def read_ahead(
     def read_one(row: int) -> Photo:
         photo, source = Photo(row), sources[row]
         try:
-            content = _content(source, photo)
+            content, photo.status = read_content(source)
             photo.key = photo_key(content)
             if not is_known(photo.key):
                 photo.pixels = images.pixels(content, size, interpolation, source.name)
@@ -135,8 +135,14 @@ def read_ahead(
         pool.shutdown(cancel_futures=True)
 
 
-def _content(source: Source, photo: Photo) -> bytes | np.ndarray:
-    if not isinstance(source.content, Path):
-        return source.content
-    data, photo.status = images.read_with_status(source.content)
-    return data
+def read_content(
+    source: Source,
+) -> tuple[bytes | np.ndarray, os.stat_result | None]:
+    """Return a photo's bytes or pixels; of a file, its status from just before, too.
+
+    Raises:
+        ImageError: The file can't be read.
+    """
+    if isinstance(source.content, Path):
+        return images.read_with_status(source.content)
+    return source.content, None

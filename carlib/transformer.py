@@ -25,7 +25,8 @@ class Bottlenecks(TransformerMixin, BaseEstimator):
     Example:
         >>> from sklearn.linear_model import LogisticRegression
         >>> from sklearn.pipeline import make_pipeline
-        >>> model = make_pipeline(carlib.Bottlenecks("InceptionV3"), LogisticRegression())
+        >>> features = carlib.Bottlenecks("InceptionV3")
+        >>> model = make_pipeline(features, LogisticRegression())
         >>> model.fit(train.image_path, train.damage_class)
     """
 

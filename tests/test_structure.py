@@ -18,12 +18,12 @@ PACKAGE = ROOT / "carlib"
 # A module imports only from those before it.
 ORDER = [
     *("errors", "files", "archives", "downloads", "sources", "index", "data"),
-    *("formats", "images", "interrupts", "runtime", "precisions", "efficientnet"),
-    *("architectures", "weights", "engines", "backbones", "shards", "statindex"),
-    *("cache", "reading", "bottlenecks", "transformer"),
+    *("formats", "images", "reading", "interrupts", "runtime", "precisions"),
+    *("efficientnet", "architectures", "weights", "engines", "quantizing", "backbones"),
+    *("shards", "statindex", "cache", "bottlenecks", "transformer"),
     *("modelfile", "model", "exporting"),
     *("schedules", "head", "phases", "photosets", "training", "metrics", "evaluation"),
-    *("style", "grids", "plots", "terminal", "cli"),
+    *("style", "grids", "plots", "terminal", "cachecli", "cli"),
 ]
 WRITERS = {
     *("write_text", "write_bytes", "tofile", "savefig", "urlretrieve", "touch"),
