@@ -97,9 +97,8 @@ class Shards:
         self.shards: list[Path | np.ndarray] = []
         # Photo → position of its shard in `shards` and of its row there, in one number.
         self._places: dict[bytes, int] = {}
-        self._refused = False
-        if look:
-            self.refresh()
+        self._refused, self._look = False, look
+        self.refresh()
 
     def __contains__(self, photo: bytes) -> bool:
         return photo in self._places
@@ -112,6 +111,8 @@ class Shards:
 
     def refresh(self) -> None:
         """Take up shards that came since, from other processes too."""
+        if not self._look:
+            return
         known = {shard for shard in self.shards if isinstance(shard, Path)}
         for path in sorted(self.folder.glob("*.npy")) if self.folder else ():
             if path not in known:
