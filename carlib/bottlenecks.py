@@ -189,7 +189,7 @@ class _Run:
             self.keys[photo.row] = photo.key
             if photo.status:
                 path = self.sources[photo.row].content
-                self.index.learn(path, photo.status, photo.key)
+                self.index.learn(path, photo.status, photo.read_at, photo.key)
             if photo.error:
                 self.errors[photo.row] = photo.error
             elif photo.key in self.new:

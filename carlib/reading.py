@@ -7,6 +7,7 @@ file meanwhile.
 import hashlib
 import itertools
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,7 +36,7 @@ class Photo:
     """What became of one source.
 
     `key` is b"" where it can't be read, `pixels` is None where they aren't needed and
-    where `error` says what is wrong.
+    where `error` says what is wrong. `status` is the file's, as it was at `read_at`.
     """
 
     row: int
@@ -43,6 +44,7 @@ class Photo:
     pixels: np.ndarray | None = None
     error: str = ""
     status: os.stat_result | None = None
+    read_at: int = 0
 
 
 def as_sources(photos: Any) -> list[Source]:
@@ -110,7 +112,7 @@ def read_ahead(
         return [read_one(row) for row in chunk]
 
     def read_one(row: int) -> Photo:
-        photo, source = Photo(row), sources[row]
+        photo, source = Photo(row, read_at=time.time_ns()), sources[row]
         try:
             content, photo.status = read_content(source)
             photo.key = photo_key(content)

@@ -11,7 +11,7 @@ Windows has no such time: there nothing is entered, and every photo is read and 
 import contextlib
 import hashlib
 import os
-import time
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -52,25 +52,29 @@ class StatIndex:
                     entries[entry[:16]] = entry
             self._entries |= entries
 
-    def photo_at(self, path: str | os.PathLike) -> bytes | None:
+    def photo_at(self, path: Path) -> bytes | None:
         """Return the SHA-256 of a file's bytes if it is known and unchanged."""
-        if not self._entries:
-            return None
-        entry = self._entries.get(_digest(path))
+        entry = self._entries.get(_digest(path)) if self._entries else None
         if entry is None:
             return None
         try:
-            now = _stat_bytes(Path(path).stat())
+            now = _stat_bytes(path.stat())
         except (OSError, ValueError):
             return None
         return entry[_PHOTO] if entry[_STAT] == now else None
 
     def learn(
-        self, path: str | os.PathLike, status: os.stat_result, photo: bytes
+        self, path: Path, status: os.stat_result, read_at: int, photo: bytes
     ) -> None:
-        """Enter what was read at a path that had this status just before."""
+        """Enter what was read at a path.
+
+        Args:
+            status: The file's, from just before it was read.
+            read_at: When that was, in nanoseconds, or a little earlier.
+            photo: The SHA-256 of what was read.
+        """
         latest = max(status.st_mtime_ns, status.st_ctime_ns)
-        if self.folder is None or time.time_ns() - latest < RACY:
+        if self.folder is None or read_at - latest < RACY:
             return
         digest = _digest(path)
         entry = digest + _stat_bytes(status) + photo
@@ -99,17 +103,17 @@ class StatIndex:
             self._files, self._changed = [written], False
 
 
-def _digest(path: str | os.PathLike) -> bytes:
-    place = str(Path(path).absolute()).encode("utf-8", "surrogateescape")
+def _digest(path: Path) -> bytes:
+    place = str(path.absolute()).encode("utf-8", "surrogateescape")
     return hashlib.blake2b(place, digest_size=16).digest()
 
 
 def _stat_bytes(status: os.stat_result) -> bytes:
-    numbers = (
+    return struct.pack(
+        "<3q2Q",
         status.st_size,
         status.st_mtime_ns,
         status.st_ctime_ns,
         status.st_ino,
-        status.st_dev,
+        status.st_dev & (1 << 64) - 1,
     )
-    return b"".join((n & (1 << 64) - 1).to_bytes(8, "little") for n in numbers)
