@@ -4,6 +4,7 @@ import contextlib
 import functools
 import itertools
 import os
+import random
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from carlib.statindex import StatIndex
 # so many bytes wait in memory.
 SECONDS_A_SHARD = 10
 BYTES_A_SHARD = 256 << 20
+BLOCK = 32  # photos that are computed one after another
 
 
 def compute_bottlenecks(
@@ -108,7 +110,7 @@ def extract(
     run = _Run(sources, backbone, shards, index, on_photo)
     todo = [row for row, key in enumerate(run.keys) if key not in shards]
     try:
-        with _bar(len(todo), progress) as run.bar:
+        with _bar(len(todo), progress, shards) as run.bar:
             run.compute(todo)
     finally:
         index.save()
@@ -119,7 +121,7 @@ def extract(
         count = f"{len(sources):,} photo" + "s" * (len(sources) != 1)
         print(f"{count}: {n_cached:,} cached, {n_computed:,} computed")
     if run.errors and on_error == "raise":
-        kept = "" if workspace_path is None else " What was computed is kept."
+        kept = " What was computed is kept." if shards.keeps else ""
         raise ImageError(
             f"{len(run.errors):,} of {len(sources):,} photos can't be read.",
             [run.errors[row] for row in sorted(run.errors)],
@@ -155,11 +157,12 @@ class _Run:
     def compute(self, rows: Sequence[int]) -> None:
         """Compute what of these rows no shard holds, shard by shard.
 
-        Each process begins elsewhere and looks, after each shard, for those of others:
-        of two at once on the same photos each computes about one half.
+        Each process has an order of its own and looks, after each shard, for those of
+        others: of two at once on the same photos each computes about one half.
         """
-        start = os.getpid() * 7919 % max(len(rows), 1)
-        rows = [*rows[start:], *rows[:start]]
+        blocks = [rows[i : i + BLOCK] for i in range(0, len(rows), BLOCK)]
+        random.SystemRandom().shuffle(blocks)
+        rows = [row for block in blocks for row in block]
         backbone = self.backbone
         size, interpolation = backbone.input_size, backbone.interpolation
         is_known = self.shards.__contains__
@@ -263,7 +266,7 @@ def _batches(
 
 
 @contextlib.contextmanager
-def _bar(total: int, progress: bool) -> Iterator[Any]:
+def _bar(total: int, progress: bool, shards: Shards) -> Iterator[Any]:
     """Show and yield a bar; on an interrupt say how much is done."""
     from tqdm.auto import tqdm
 
@@ -273,5 +276,7 @@ def _bar(total: int, progress: bool) -> Iterator[Any]:
             yield bar
         except KeyboardInterrupt:
             bar.close()
-            print(f"Stopped: {bar.n:,} of {total:,} are done and kept. Run it again.")
+            if shown:
+                kept = " and kept. Run it again." if shards.keeps else "."
+                print(f"Stopped: {bar.n:,} of {total:,} are done{kept}")
             raise

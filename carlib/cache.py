@@ -10,6 +10,7 @@
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ from pathlib import Path
 from carlib.backbones import Backbone
 from carlib.engines import NETWORK, kept_model
 from carlib.files import write_json, write_text
-from carlib.shards import MERGED, Shards
+from carlib.shards import MERGED, Shards, size_of
 from carlib.statindex import StatIndex
 
 DESCRIPTION, USAGE = "backbone.json", "usage.json"
@@ -56,7 +57,7 @@ def shards_folder(workspace_path: str | os.PathLike, backbone: Backbone) -> Path
     """
     root = root_of(workspace_path)
     folder = root / f"{backbone.arch}-{backbone.fingerprint[:16]}"
-    if not (folder / DESCRIPTION).exists():
+    if not _exists(folder / DESCRIPTION):
         for other, description in _described(root, f"{backbone.arch}-*"):
             if description.get("fingerprint_of_weights") == backbone.fingerprint:
                 return other
@@ -64,7 +65,7 @@ def shards_folder(workspace_path: str | os.PathLike, backbone: Backbone) -> Path
 
 
 def _describe(folder: Path, backbone: Backbone) -> None:
-    if not (folder / DESCRIPTION).exists():
+    if _description(folder) is None:
         description = {
             "arch": backbone.arch,
             "weights": backbone.weights_name,
@@ -73,23 +74,46 @@ def _describe(folder: Path, backbone: Backbone) -> None:
             "fingerprint": backbone.fingerprint,
             "fingerprint_of_weights": backbone.fingerprint_of_weights,
         }
-        write_json(folder / DESCRIPTION, description)
+        check = {"check": _check(description)}
+        write_json(folder / DESCRIPTION, description | check)
     if not (folder.parent / ".gitignore").exists():
         write_text(folder.parent / ".gitignore", "# Made by carlib.\n*\n")
 
 
 def _described(root: Path, pattern: str = "*") -> Iterator[tuple[Path, dict]]:
     """Yield each backbone's folder with its description; pass over damaged ones."""
-    for path in sorted(root.glob(f"{pattern}/{DESCRIPTION}")):
-        with contextlib.suppress(OSError, ValueError):
-            description = json.loads(path.read_text("utf-8"))
-            if isinstance(description, dict) and "n_features" in description:
-                yield path.parent, description
+    paths: list[Path] = []
+    with contextlib.suppress(OSError):  # a folder that may not be entered
+        paths += sorted(root.glob(f"{pattern}/{DESCRIPTION}"))
+    for path in paths:
+        if description := _description(path.parent):
+            yield path.parent, description
+
+
+def _description(folder: Path) -> dict | None:
+    """Return which backbone's folder it is; None if that is missing or damaged."""
+    with contextlib.suppress(OSError, ValueError):
+        description = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+        if isinstance(description, dict):
+            check = description.pop("check", None)
+            return description if check == _check(description) else None
+    return None
+
+
+def _check(description: dict) -> str:
+    text = json.dumps(description, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def _exists(path: Path) -> bool:
+    with contextlib.suppress(OSError):  # a folder that may not be entered
+        return path.exists()
+    return False
 
 
 def count_use(shards: Shards, n_cached: int, n_computed: int) -> None:
     """Add a call to a backbone's counts (of calls at once one may be lost)."""
-    if shards.folder is None or not (shards.folder / DESCRIPTION).exists():
+    if shards.folder is None or not _exists(shards.folder / DESCRIPTION):
         return
     usage = _usage(shards.folder)
     with contextlib.suppress(OSError):  # a read-only workspace, a full disk
@@ -107,7 +131,9 @@ def count_use(shards: Shards, n_cached: int, n_computed: int) -> None:
 def _usage(folder: Path) -> dict:
     none = {"calls": 0, "cached": 0, "computed": 0, "last": None}
     with contextlib.suppress(OSError, ValueError, TypeError):
-        return none | json.loads((folder / USAGE).read_text("utf-8"))
+        usage = none | json.loads((folder / USAGE).read_text("utf-8"))
+        counts = usage["calls"], usage["cached"], usage["computed"]
+        return usage if all(isinstance(n, int) for n in counts) else none
     return none
 
 
@@ -134,7 +160,7 @@ def _summary(folder: Path, description: dict) -> dict:
         **{name: description.get(name) for name in names},
         "photos": len(Shards(folder, description["n_features"])),
         "shards": len(paths),
-        "bytes": sum(path.stat().st_size for path in folder.rglob("*.*")),
+        "bytes": sum(size_of(path) for path in folder.rglob("*.*")),
         **_usage(folder),
     }
 
@@ -205,7 +231,17 @@ def clear_cache(
     for folder, description in _described(root):
         if arch is None or description["arch"].casefold() == arch.casefold():
             gone.append(_summary(folder, description))
-            shutil.rmtree(folder)
+            _remove(folder)
     if arch is None:
         open_index(workspace_path).forget_all_but(set())
     return gone
+
+
+def _remove(folder: Path) -> None:
+    """Remove a backbone's folder, last of all what it is found by."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != DESCRIPTION:
+            path.unlink(missing_ok=True)
+    shutil.rmtree(folder)

@@ -162,10 +162,10 @@ def kept_model(folder: Path | None) -> Any | None:
     network = folder / NETWORK
     try:
         hashes = json.loads((network / "sha256.json").read_text("utf-8"))
-        if any(sha256_of(network / part) != hashes[part] for part in PARTS):
+        if hashes != _hashes(network, folder):
             return None
         return runtime.openvino().Core().read_model(network / PARTS[0])
-    except (OSError, ValueError, KeyError, RuntimeError):  # none, damaged, too new
+    except (OSError, ValueError, RuntimeError):  # none, damaged, too new
         return None
 
 
@@ -178,7 +178,10 @@ def keep_model(folder: Path, model: Any) -> None:
         runtime.openvino().save_model(
             model, temporary / PARTS[0], compress_to_fp16=False
         )
-        write_json(
-            temporary / "sha256.json",
-            {part: sha256_of(temporary / part) for part in PARTS},
-        )
+        write_json(temporary / "sha256.json", _hashes(temporary, folder))
+
+
+def _hashes(network: Path, folder: Path) -> dict[str, str]:
+    """Return what proves a network's files, and that they are this backbone's."""
+    hashes = {part: sha256_of(network / part) for part in PARTS}
+    return {"backbone": folder.name, **hashes}

@@ -35,7 +35,7 @@ def read(path: str | os.PathLike) -> bytes:
 
 
 def read_with_status(path: str | os.PathLike) -> tuple[bytes, os.stat_result]:
-    """Return the bytes of a photo's file, and its status from just before.
+    """Return the bytes of a photo's file, and its own status from just before.
 
     Raises:
         ImageError: As from `read`.
@@ -46,7 +46,9 @@ def read_with_status(path: str | os.PathLike) -> tuple[bytes, os.stat_result]:
             raise ImageError(f"{path} is a folder or a device, not a file.")
         if status.st_size > MAX_BYTES:
             raise ImageError(f"{path} is too large: {status.st_size:,} bytes.")
-        return Path(path).read_bytes(), status
+        with Path(path).open("rb") as file:  # a link may lead elsewhere by now
+            status = os.fstat(file.fileno())
+            return file.read(), status
     except FileNotFoundError as error:
         raise ImageError(f"{path} does not exist.") from error
     except (OSError, ValueError) as error:

@@ -18,12 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from carlib.errors import CarlibError
+from carlib.errors import CarlibError, DataError
 from carlib.files import mapped_array, write_bytes
 
 BLOCK = 1 << 20  # bytes read at once
+GAP = 8  # rows that are read along rather than jumped over
 MAPPED = 64 << 20  # bytes of features from which on they lie in a file
 MERGED = 256 << 20  # bytes of a shard that is large enough
+AGAIN = 9  # times that features are looked for whose shard was merged meanwhile
 
 
 class ShardError(CarlibError):
@@ -53,16 +55,18 @@ def read_shard(path: Path, dtype: np.dtype, name: str) -> Iterator[np.ndarray]:
         size = path.stat().st_size
         count = (size - len(_header(dtype, 0))) // dtype.itemsize
         header = _header(dtype, max(count, 0))
+        is_ours = size == len(header) + count * dtype.itemsize
         start = file.read(len(header))
+        is_ours = is_ours and start == header
         digest.update(start)
         per_block = max(1, BLOCK // dtype.itemsize)
         while data := file.read(per_block * dtype.itemsize):
             digest.update(data)
-            if start == header and len(data) % dtype.itemsize == 0:
+            if is_ours and len(data) % dtype.itemsize == 0:
                 yield np.frombuffer(data, dtype)
     if digest.hexdigest() != name:
         raise ShardError("its content does not match its name")
-    if start != header:
+    if not is_ours:
         raise ShardError(f"it does not hold {dtype}")
 
 
@@ -92,11 +96,16 @@ class Shards:
         prepare: Callable[[], None] = lambda: None,
     ):
         self.folder, self.n_features, self._prepare = folder, n_features, prepare
-        self.dtype = np.dtype([("photo", "u1", 32), ("features", "<f4", (n_features,))])
+        # The title binds a shard to its backbone: moved elsewhere it's another kind.
+        title = folder.name if folder else "memory"
+        self.dtype = np.dtype(
+            [((title, "photo"), "u1", 32), ("features", "<f4", (n_features,))]
+        )
         # Each a file, or rows in memory that the disk refused.
         self.shards: list[Path | np.ndarray] = []
         # Photo → position of its shard in `shards` and of its row there, in one number.
         self._places: dict[bytes, int] = {}
+        self._passed_over: set[Path] = set()
         self._refused, self._look = False, look
         self.refresh()
 
@@ -109,28 +118,50 @@ class Shards:
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._places)
 
-    def refresh(self) -> None:
-        """Take up shards that came since, from other processes too."""
-        if not self._look:
-            return
-        known = {shard for shard in self.shards if isinstance(shard, Path)}
-        for path in sorted(self.folder.glob("*.npy")) if self.folder else ():
-            if path not in known:
-                self._take_up(path)
+    @property
+    def keeps(self) -> bool:
+        """Whether what is added outlives this process."""
+        return self.folder is not None and not self._refused
 
-    def _take_up(self, path: Path) -> None:
+    def refresh(self, anew: bool = False) -> None:
+        """Take up shards that came since, from other processes too; or all, anew."""
+        if not (self._look or anew):
+            return
+        known = self._passed_over.copy()
+        if not anew:
+            known.update(shard for shard in self.shards if isinstance(shard, Path))
+        gone = True
+        while gone:  # what was merged meanwhile lies in another shard now: look again
+            paths = [path for path in self._listed() if path not in known]
+            known.update(path for path in paths if self._take_up(path))
+            gone = not known.issuperset(paths)
+
+    def _listed(self) -> list[Path]:
+        """Return the shards in the folder, the largest, into which others go, last."""
+        try:
+            return sorted(self.folder.glob("*.npy"), key=size_of) if self.folder else []
+        except OSError:  # a folder that may not be entered
+            return []
+
+    def _take_up(self, path: Path) -> bool:
+        """Enter a shard, or pass it over for good; False if it isn't there any more."""
         photos: list[bytes] = []
         try:
             for rows in read_shard(path, self.dtype, path.stem):
                 photos += _keys(rows)
-                if not np.isfinite(rows["features"].sum()):
+                if not np.isfinite(rows["features"]).all():
                     raise ShardError("it holds features that are not numbers")
         except FileNotFoundError:  # another process merged it or set it aside
-            return
-        except (ShardError, OSError) as error:
-            set_aside(path, str(error))
-            return
-        self._enter(path, photos)
+            return False
+        except ShardError as error:
+            set_aside(path, error.message)
+            self._passed_over.add(path)
+        except OSError as error:  # it may be whole, and readable another time
+            _warn(path, f"can't be read now: {error.strerror}")
+            self._passed_over.add(path)
+        else:
+            self._enter(path, photos)
+        return True
 
     def _enter(self, shard: Path | np.ndarray, photos: Sequence[bytes]) -> None:
         first = len(self.shards) << 32
@@ -195,7 +226,7 @@ class Shards:
         shards every process makes the same one. So of two that merge at once neither
         can remove the last file that holds a photo.
         """
-        sizes = {path: path.stat().st_size for path in self.shards}
+        sizes = {path: size_of(path) for path in self.shards}
         small = sorted(path for path, size in sizes.items() if size < large)
         while len(small) > 1:
             group = [small.pop(0)]
@@ -205,7 +236,10 @@ class Shards:
                 self._merge(group)
 
     def _merge(self, group: list[Path]) -> None:
-        blocks = [rows for p in group for rows in read_shard(p, self.dtype, p.stem)]
+        try:
+            blocks = [rows for p in group for rows in read_shard(p, self.dtype, p.stem)]
+        except FileNotFoundError:  # another process merges, too
+            return
         rows = np.concatenate(blocks)
         _, firsts = np.unique(rows["photo"].copy().view("V32"), return_index=True)
         written = write_shard(self.folder, [rows[firsts]])
@@ -213,37 +247,40 @@ class Shards:
             if path != written:
                 path.unlink(missing_ok=True)
 
-    def _block(self, photos: Sequence[bytes], again: bool = True) -> np.ndarray:
+    def _block(self, photos: Sequence[bytes]) -> np.ndarray:
+        """Return a few photos' features, wherever other processes merged them to."""
+        for attempt in range(AGAIN):
+            try:
+                return self._read(photos)
+            except FileNotFoundError:
+                self.refresh(anew=attempt > 0 or not self._look)
+        raise DataError(
+            f"The bottlenecks in {self.folder} are gone.",
+            hint="Has somebody cleared the cache? Run it again, and they're computed.",
+        )
+
+    def _read(self, photos: Sequence[bytes]) -> np.ndarray:
         """Return a few photos' features, reading each shard from first to last."""
         features = np.full((len(photos), self.n_features), np.nan, np.float32)
         wanted = sorted((self._places[p], i) for i, p in enumerate(photos) if p)
-        try:
-            for shard, run in _by_shard(wanted):
-                places, rows = np.array(run).T
-                features[rows] = self._rows(self.shards[shard], places)
-        except FileNotFoundError:  # merged by another process since we looked
-            if not again:
-                raise
-            self.refresh()
-            return self._block(photos, again=False)
+        for shard, run in _by_shard(wanted):
+            places, rows = np.array(run).T
+            features[rows] = self._rows(self.shards[shard], places)
         return features
 
     def _rows(self, shard: Path | np.ndarray, places: np.ndarray) -> np.ndarray:
         """Return the features at ascending places of a shard."""
         if isinstance(shard, np.ndarray):
             return shard["features"][places]
-        first, count = places[0], places[-1] - places[0] + 1
-        offset = len(_header(self.dtype, 0))
+        features = np.empty((len(places), self.n_features), np.float32)
+        offset, filled = len(_header(self.dtype, 0)), 0
         with shard.open("rb") as file:
-            if count <= 2 * len(places):
-                file.seek(offset + first * self.dtype.itemsize)
-                rows = np.fromfile(file, self.dtype, count)
-                return rows["features"][places - first]
-            features = np.empty((len(places), self.n_features), np.float32)
-            for row, place in enumerate(places):
-                file.seek(offset + place * self.dtype.itemsize)
-                features[row] = np.fromfile(file, self.dtype, 1)["features"]
-            return features
+            for run in np.split(places, np.flatnonzero(np.diff(places) > GAP) + 1):
+                file.seek(offset + run[0] * self.dtype.itemsize)
+                rows = np.fromfile(file, self.dtype, run[-1] - run[0] + 1)
+                features[filled : filled + len(run)] = rows["features"][run - run[0]]
+                filled += len(run)
+        return features
 
 
 def _keys(rows: np.ndarray) -> list[bytes]:
@@ -265,13 +302,25 @@ def _by_shard(
         start = stop
 
 
+def size_of(path: Path) -> int:
+    """Return a file's size; of one that another process has removed, 0."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _warn(path: Path, what: str) -> None:
+    warnings.warn(
+        f"The shard {path.name[:12]}… in {path.parent.as_posix()} {what}. Its photos "
+        "are computed again.",
+        stacklevel=3,
+    )
+
+
 def set_aside(path: Path, why: str) -> None:
     """Rename a damaged shard, and say so once."""
-    warnings.warn(
-        f"The shard {path.name[:12]}… in {path.parent.as_posix()} is set aside: "
-        f"{why}. Its photos are computed again.",
-        stacklevel=2,
-    )
+    _warn(path, f"is set aside: {why}")
     try:
         path.rename(path.with_suffix(".damaged"))
     except OSError:

@@ -38,8 +38,9 @@ class StatIndex:
         self._entries: dict[bytes, bytes] = {}
         self._files: list[Path] = []
         self._changed = False
-        for path in sorted(folder.glob(f"{PREFIX}*.npy")) if self.folder else ():
-            self._load(path)
+        with contextlib.suppress(OSError):  # a folder that may not be entered
+            for path in sorted(folder.glob(f"{PREFIX}*.npy")) if self.folder else ():
+                self._load(path)
 
     def _load(self, path: Path) -> None:
         self._files.append(path)

@@ -1,10 +1,8 @@
 """Features are computed once, belong to a photo's bytes, and survive what happens."""
 
 import hashlib
-import multiprocessing
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import warnings
@@ -13,41 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tiny import Tiny, counts, shards, table
 
-from carlib import bottlenecks, images
-from carlib.backbones import Backbone
+from carlib import images
 from carlib.bottlenecks import compute_bottlenecks, extract
 from carlib.cache import cache_info, shards_folder
 from carlib.errors import ImageError, OptionError
 from carlib.reading import as_sources
-
-
-class Tiny(Backbone):
-    """A network of two numbers, so that the cache and what feeds it are what is tested.
-
-    It is its own engine.
-    """
-
-    def __init__(self, bias=0):
-        self.arch, self.fingerprint = "Tiny", f"{bias}" * 64
-        self.fingerprint_of_weights = f"{bias + 5}" * 64
-        self.weights_name, self.interpolation = "none", "bilinear"
-        self.precision = "float32"
-        self.input_size, self.n_features, self.bias = 128, 2, bias
-        self.seen, self.batch_size = 0, 4
-
-    def engine(self, kept=None):
-        return self
-
-    def stream(self, batches):
-        for tag, pixels in batches:
-            yield tag, self.features(pixels)
-
-    def features(self, pixels):
-        self.seen += len(pixels)
-        values = pixels.astype(np.float32)
-        features = [values.mean((1, 2, 3)), values.std((1, 2, 3))]
-        return np.stack(features, axis=1) + np.float32(self.bias)
 
 
 @pytest.fixture
@@ -58,19 +28,6 @@ def folder(tmp_path, photos):
     for path in photos.image_path[:40]:
         shutil.copy(path, folder)
     return folder
-
-
-def table(folder):
-    return pd.DataFrame({"image_path": [str(p) for p in sorted(folder.iterdir())]})
-
-
-def counts(photos, backbone, workspace, **options):
-    extraction = extract(photos, backbone, workspace, progress=False, **options)
-    return extraction.n_cached, extraction.n_computed
-
-
-def shards(workspace):
-    return sorted(Path(workspace).glob("bottlenecks/*/*.npy"))
 
 
 def test_the_second_run_computes_nothing_and_gives_the_same(folder, tmp_path, capsys):
@@ -119,7 +76,7 @@ def test_another_fingerprint_computes_all_and_keeps_the_others(folder, tmp_path)
 def test_reuse_off_computes_all_again(folder, tmp_path):
     counts(table(folder), Tiny(), tmp_path / "w")
     assert counts(table(folder), Tiny(), tmp_path / "w", reuse=False) == (0, 40)
-    assert len(shards(tmp_path / "w")) == 1
+    assert counts(table(folder), Tiny(), tmp_path / "w") == (40, 0)
 
 
 def test_without_a_workspace_nothing_is_written(folder, tmp_path, monkeypatch):
@@ -260,59 +217,6 @@ def test_an_interrupt_keeps_what_was_computed(folder, tmp_path, capsys):
         compute_bottlenecks(table(folder), Interrupted(), tmp_path / "w")
     assert "32 of 40 are done and kept" in capsys.readouterr().out
     assert counts(table(folder), Tiny(), tmp_path / "w") == (32, 8)
-
-
-def _kill_at_rename(folder, workspace, number):
-    """In a process of its own: die by SIGKILL at the number-th rename."""
-    done, rename = [0], Path.replace
-
-    def deadly(path, target):
-        done[0] += 1
-        if done[0] == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return rename(path, target)
-
-    Path.replace = deadly
-    bottlenecks.SECONDS_A_SHARD = -1
-    compute_bottlenecks(table(Path(folder)), Tiny(), workspace, progress=False)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
-@pytest.mark.parametrize("number", [1, 2, 3, 4])
-def test_a_kill_at_any_rename_loses_one_shard_at_most(folder, tmp_path, number):
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(
-        target=_kill_at_rename, args=(str(folder), str(tmp_path / "w"), number)
-    )
-    process.start()
-    process.join()
-    assert process.exitcode == -signal.SIGKILL
-    expected = compute_bottlenecks(table(folder), Tiny(), None)
-    left = counts(table(folder), Tiny(), tmp_path / "w")
-    assert left[0] >= 4 * (number == 4)
-    after = compute_bottlenecks(table(folder), Tiny(), tmp_path / "w")
-    np.testing.assert_array_equal(after, expected)
-
-
-def _compute_in_process(folder, workspace, barrier):
-    barrier.wait()
-    compute_bottlenecks(table(Path(folder)), Tiny(), workspace, progress=False)
-
-
-def test_two_processes_share_a_workspace_without_a_lock(folder, tmp_path):
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(2)
-    arguments = (str(folder), str(tmp_path / "w"), barrier)
-    processes = [
-        context.Process(target=_compute_in_process, args=arguments) for _ in range(2)
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
-    assert counts(table(folder), Tiny(), tmp_path / "w") == (40, 0)
-    assert len(list((tmp_path / "w").rglob("*.tmp"))) == 0
 
 
 def test_cache_info_lists_backbones_photos_and_bytes(folder, tmp_path):
