@@ -23,8 +23,8 @@ from carlib.statindex import StatIndex
 
 # When a shard is written: a run that is killed loses at most so much work, and at most
 # so many bytes wait in memory.
-SECONDS_A_SHARD = 10
-BYTES_A_SHARD = 256 << 20
+SECONDS_A_SHARD = 5
+BYTES_A_SHARD = 64 << 20
 BLOCK = 32  # photos that are computed one after another
 
 
@@ -151,8 +151,7 @@ class _Run:
         self.bar: Any = None
 
     def _key_by_status(self, source: Source) -> bytes:
-        is_file = isinstance(source.content, Path)
-        return (is_file and self.index.photo_at(source.content)) or b""
+        return (source.is_file and self.index.photo_at(Path(source.name))) or b""
 
     def compute(self, rows: Sequence[int]) -> None:
         """Compute what of these rows no shard holds, shard by shard.
@@ -191,7 +190,7 @@ class _Run:
         for photo in read:
             self.keys[photo.row] = photo.key
             if photo.status:
-                path = self.sources[photo.row].content
+                path = Path(self.sources[photo.row].name)
                 self.index.learn(path, photo.status, photo.read_at, photo.key)
             if photo.error:
                 self.errors[photo.row] = photo.error
@@ -233,23 +232,21 @@ class _Pending:
         self._start()
 
     def _start(self) -> None:
-        self.photos: list[bytes] = []
-        self.features: list[np.ndarray] = []
-        self.began = time.monotonic()
+        self.parts: list[np.ndarray] = []
+        self.n_bytes, self.began = 0, time.monotonic()
 
     def add(self, photos: list[bytes], features: np.ndarray) -> None:
         """Take some up, and write all as a shard when it is time to."""
-        self.photos += photos
-        self.features.append(features)
-        n_bytes = len(self.photos) * self.shards.dtype.itemsize
+        self.parts.append(self.shards.rows(photos, features))
+        self.n_bytes += self.parts[-1].nbytes
         late = time.monotonic() - self.began > SECONDS_A_SHARD
-        if late or n_bytes > BYTES_A_SHARD:
+        if late or self.n_bytes > BYTES_A_SHARD:
             self.close()
 
     def close(self) -> None:
         """Write what waits as a shard, and take up what others wrote."""
-        if self.photos:
-            self.shards.add(self.photos, self.features)
+        if self.n_bytes:
+            self.shards.add(self.parts)
             self.shards.refresh()
         self._start()
 

@@ -16,9 +16,9 @@ def cache() -> None:
 
 
 @cache.command()
-@workspace_option
+@workspace_option("folder")
 @json_option
-def info(workspace: str, as_json: bool) -> None:
+def info(folder: str, as_json: bool) -> None:
     """Say what the cache of bottlenecks holds, and how it was used.
 
     \b
@@ -28,14 +28,14 @@ def info(workspace: str, as_json: bool) -> None:
     """
     from carlib.cache import cache_info
 
-    kept = cache_info(workspace)
-    show_caches(as_json, workspace, kept, [info_text(entry) for entry in kept])
+    kept = cache_info(folder)
+    show_caches(as_json, folder, kept, [info_text(entry) for entry in kept])
 
 
 @cache.command()
-@workspace_option
+@workspace_option("folder")
 @json_option
-def verify(workspace: str, as_json: bool) -> None:
+def verify(folder: str, as_json: bool) -> None:
     """Read and hash all that the cache of bottlenecks holds.
 
     What is damaged is set aside, and computed again when it is next asked for. The exit
@@ -49,16 +49,16 @@ def verify(workspace: str, as_json: bool) -> None:
     from carlib.cache import verify_cache
 
     with stdout_kept(as_json):
-        found = verify_cache(workspace)
-    show_caches(as_json, workspace, found, [verify_text(entry) for entry in found])
+        found = verify_cache(folder)
+    show_caches(as_json, folder, found, [verify_text(entry) for entry in found])
     if any(entry["damaged"] or entry["network"] is False for entry in found):
         click.get_current_context().exit(1)
 
 
 @cache.command()
-@workspace_option
+@workspace_option("folder")
 @json_option
-def compact(workspace: str, as_json: bool) -> None:
+def compact(folder: str, as_json: bool) -> None:
     """Merge small files of the cache of bottlenecks into large ones.
 
     Others may use the cache meanwhile: a file goes only when a larger one that holds
@@ -71,16 +71,16 @@ def compact(workspace: str, as_json: bool) -> None:
     """
     from carlib.cache import compact_cache
 
-    merged = compact_cache(workspace)
-    show_caches(as_json, workspace, merged, [compact_text(entry) for entry in merged])
+    merged = compact_cache(folder)
+    show_caches(as_json, folder, merged, [compact_text(entry) for entry in merged])
 
 
 @cache.command()
 @option("--arch", metavar="NAME", help="Only what this backbone computed.")
 @option("--yes", is_flag=True, help="Remove without asking.")
-@workspace_option
+@workspace_option("folder")
 @json_option
-def clear(workspace: str, arch: str | None, yes: bool, as_json: bool) -> None:
+def clear(folder: str, arch: str | None, yes: bool, as_json: bool) -> None:
     """Remove bottlenecks and converted networks, after asking.
 
     What would go is said first. Without a terminal to ask at, --yes is needed.
@@ -94,12 +94,12 @@ def clear(workspace: str, arch: str | None, yes: bool, as_json: bool) -> None:
     from carlib.cache import cache_info, clear_cache
 
     kept = [
-        entry for entry in cache_info(workspace) if arch is None or is_of(entry, arch)
+        entry for entry in cache_info(folder) if arch is None or is_of(entry, arch)
     ]
     agreed = yes or not kept or agree_to_remove(kept)
-    gone = clear_cache(workspace, arch) if kept and agreed else []
-    figures = {"workspace": workspace, "removed": gone}
-    show(as_json, figures, clear_text(workspace, arch, kept, gone))
+    gone = clear_cache(folder, arch) if kept and agreed else []
+    figures = {"workspace": folder, "removed": gone}
+    show(as_json, figures, clear_text(folder, arch, kept, gone))
     if not agreed:
         click.get_current_context().exit(1)
 

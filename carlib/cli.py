@@ -61,7 +61,7 @@ main.add_command(cachecli.cache)
     default="ImageModel.zip",
     help="The model to write; an older one is replaced.",
 )
-@workspace_option
+@workspace_option()
 @option("--epoch", type=COUNT, default=200, help="At most so many epochs.")
 @option("--batch-size", type=COUNT, default=10, help="Photos a step.")
 @option(
@@ -146,7 +146,7 @@ def make_trainer(
     default="V",
     help="Which of DATA's photos.",
 )
-@workspace_option
+@workspace_option()
 @json_option
 def evaluate(model: str, data: str, subset: str, workspace: str, as_json: bool) -> None:
     """Measure MODEL, a saved one, on DATA's photos in V.

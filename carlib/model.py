@@ -255,7 +255,7 @@ def _table_of(photos: Any) -> pd.DataFrame:
     if isinstance(photos, pd.DataFrame):
         return photos.reset_index(drop=True)
     sources = as_sources(photos)
-    paths = [s.name for s in sources if isinstance(s.content, Path)]
+    paths = [source.name for source in sources if source.is_file]
     columns = {"image_path": paths} if len(paths) == len(sources) else {}
     return pd.DataFrame(columns, index=range(len(sources)))
 

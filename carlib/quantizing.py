@@ -7,6 +7,7 @@ that results is kept with the bottlenecks and in a saved model.
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,12 @@ class Calibration:
         if not sources:
             raise OptionError("Expected photos to calibrate on. Received: none")
         step = max(1, len(sources) / AT_MOST)
-        chosen = [sources[int(i * step)] for i in range(min(AT_MOST, len(sources)))]
+        count = min(AT_MOST, len(sources))
+        return cls.of([sources[int(i * step)] for i in range(count)])
+
+    @classmethod
+    def of(cls, chosen: Sequence[Source]) -> "Calibration":
+        """Hash these photos, in whatever order they come."""
         keys = {photo_key(read_content(source)[0]): source for source in chosen}
         identity = hashlib.sha256(b"".join(sorted(keys))).hexdigest()
         return cls(identity, tuple(keys[key] for key in sorted(keys)))
@@ -64,9 +70,7 @@ def quantize(
         content, _ = read_content(source)
         return images.pixels(content, input_size, interpolation, source.name)[None]
 
-    if Calibration.on([s.content for s in calibration.sources]).identity != (
-        calibration.identity
-    ):
+    if Calibration.of(calibration.sources).identity != calibration.identity:
         raise ImageError("Photos to calibrate on changed meanwhile; run again.")
     dataset = nncf.Dataset(calibration.sources, pixels)
     return nncf.quantize(model, dataset, subset_size=len(calibration.sources))

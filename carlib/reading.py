@@ -25,10 +25,18 @@ CHUNK = 8  # photos a job: fewer, and handing out the jobs costs more than they 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A photo as it was handed in, and what to call it in a message."""
+    """A photo as it was handed in, and what to call it in a message.
+
+    `content` is None for a file; its path is its name.
+    """
 
     name: str
-    content: Path | bytes | np.ndarray
+    content: bytes | np.ndarray | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file's path that was handed in."""
+        return self.content is None
 
 
 @dataclass(slots=True)
@@ -73,7 +81,7 @@ def _is_one_photo(photos: Any) -> bool:
 
 def _as_source(photo: Any, number: int) -> Source:
     if isinstance(photo, (str, os.PathLike)):
-        return Source(str(photo), Path(photo))
+        return Source(str(photo))
     if isinstance(photo, (bytes, bytearray, memoryview)):
         return Source(f"photo {number}", bytes(photo))
     if isinstance(photo, np.ndarray):
@@ -145,6 +153,6 @@ def read_content(
     Raises:
         ImageError: The file can't be read.
     """
-    if isinstance(source.content, Path):
-        return images.read_with_status(source.content)
+    if source.content is None:
+        return images.read_with_status(Path(source.name))
     return source.content, None

@@ -168,23 +168,19 @@ class Shards:
         self.shards.append(shard)
         self._places.update(zip(photos, range(first, first + len(photos)), strict=True))
 
-    def add(self, photos: Sequence[bytes], features: Sequence[np.ndarray]) -> None:
-        """Write one shard and take it up; where the disk refuses, keep it in memory.
+    def rows(self, photos: Sequence[bytes], features: np.ndarray) -> np.ndarray:
+        """Return photos' keys and features (n, d) as rows to `add`."""
+        rows = np.empty(len(photos), self.dtype)
+        rows["photo"] = np.frombuffer(b"".join(photos), np.uint8).reshape(-1, 32)
+        rows["features"] = features
+        return rows
 
-        Args:
-            photos: Their keys.
-            features: float32 (n, d) in parts, of all photos together.
-        """
-        parts = [np.empty(len(part), self.dtype) for part in features]
-        for part, values in zip(parts, features, strict=True):
-            part["features"] = values
-        keys = np.frombuffer(b"".join(photos), np.uint8).reshape(-1, 32)
-        ends = np.cumsum([len(part) for part in parts])[:-1]
-        for part, own in zip(parts, np.split(keys, ends), strict=True):
-            part["photo"] = own
-        self._enter(self._written(parts), photos)
+    def add(self, parts: Sequence[np.ndarray]) -> None:
+        """Write rows as one shard and take it up; in memory if the disk refuses."""
+        shard = self._written(parts)
+        self._enter(shard, [photo for part in parts for photo in _keys(part)])
 
-    def _written(self, parts: list[np.ndarray]) -> Path | np.ndarray:
+    def _written(self, parts: Sequence[np.ndarray]) -> Path | np.ndarray:
         if self.folder and not self._refused:
             try:
                 self._prepare()

@@ -23,7 +23,9 @@ option = functools.partial(click.option, show_default=True)
 json_option = option(
     "--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout."
 )
-workspace_option = option(
+# Under its own name, workspace, Ctrl-C tells that what was computed is kept there.
+workspace_option = functools.partial(
+    option,
     "--workspace",
     metavar="FOLDER",
     default="workspace",

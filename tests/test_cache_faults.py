@@ -189,7 +189,8 @@ def test_features_that_are_not_numbers_are_never_taken_from_the_cache(
     planted[5] = value, -value
     keys = [hashlib.sha256(path.read_bytes()).digest() for path in photos]
     counts(photos[:1], Tiny(), tmp_path / "w")
-    Shards(home(tmp_path / "w"), 2, look=False).add(keys, [planted])
+    shards = Shards(home(tmp_path / "w"), 2, look=False)
+    shards.add([shards.rows(keys, planted)])
     with pytest.warns(UserWarning, match="not numbers") as warned:
         extraction = extract(photos, Tiny(), tmp_path / "w", progress=False)
     assert len(warned) == 1
