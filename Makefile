@@ -21,7 +21,7 @@ named := $(foreach word,$(words),$(firstword $(subst =, ,$(word))))
 unknown := $(filter-out $(OPTIONS) args PYTHON,$(named))
 $(if $(unknown),$(error Unknown: $(unknown). Known: $(OPTIONS) args PYTHON))
 
-.PHONY: help workshop test test-slow lab lint clean
+.PHONY: help workshop test test-slow bench lab lint clean
 .NOTPARALLEL:
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "                         epochs=20 workspace=FOLDER"
 	@echo "make test       the tests, but for the slow ones   (args='-k cli' goes to pytest)"
 	@echo "make test-slow  the slow ones"
+	@echo "make bench      carlib side by side with other ways   (args='--arch MobileNetV2')"
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make lint       style of the code and the notebooks"
 	@echo "make clean      remove what these commands made, notebooks/workspace too; data/ stays"
@@ -42,6 +43,12 @@ test: $(READY)
 
 test-slow: $(READY)
 	@$(PY) -m pytest -m slow $(args)
+
+# What it compares with is no part of the environment; the pins still hold.
+bench: $(READY)
+	@$(PIP) install -q -c requirements.txt --no-build-isolation -e ".[bench]" \
+	  || echo "The extra bench can't be installed: going on with what is here."
+	@$(PY) benchmarks/bottlenecks.py $(args)
 
 lab: $(READY)
 	@$(PY) -m jupyter lab notebooks

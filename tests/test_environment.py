@@ -30,10 +30,14 @@ def project() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
+ASIDE = {"bench"}  # no part of the environment: what needs it installs it
+
+
 def direct() -> list[Requirement]:
-    """What pyproject.toml names, its extras included, but for carlib itself."""
-    extras = project()["optional-dependencies"].values()
-    lines = [*project()["dependencies"], *(line for extra in extras for line in extra)]
+    """What the environment holds by name: pyproject.toml's, but for carlib itself."""
+    extras = project()["optional-dependencies"].items()
+    lines = [line for name, extra in extras if name not in ASIDE for line in extra]
+    lines = [*project()["dependencies"], *lines]
     found = [Requirement(line) for line in lines]
     return [r for r in found if r.name != "carlib"]
 
@@ -93,7 +97,8 @@ def test_requirements_says_how_it_was_made():
     assert "uv pip compile pyproject.toml --extra test --universal" in head[1]
     assert head[1].endswith("-o requirements.txt")
     extras = project()["optional-dependencies"]
-    assert any(Requirement(line).extras == {"notebooks"} for line in extras["test"])
+    own = {"notebooks", "int8"}
+    assert any(Requirement(line).extras == own for line in extras["test"])
 
 
 def test_the_bounds_that_matter_stand():

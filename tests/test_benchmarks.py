@@ -1,0 +1,131 @@
+"""The benchmarks' helpers hold what they say, and the scripts run and tell all."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carlib import images
+
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def copies(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import copies
+
+    return copies
+
+
+@pytest.fixture
+def tables(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import tables
+
+    return tables
+
+
+@pytest.fixture
+def jpegs(photos) -> list[bytes]:
+    return [Path(path).read_bytes() for path in photos.image_path[:2]]
+
+
+def test_copies_of_a_photo_differ_in_their_bytes_alone(copies, jpegs, tmp_path):
+    copies.write_copies(jpegs, tmp_path / "a", 5)
+    copies.write_copies(jpegs, tmp_path / "b", 4, first=5)
+    paths = sorted(tmp_path.glob("*/*.jpg"))
+    assert len({hashlib.sha256(p.read_bytes()).digest() for p in paths}) == 9
+    for number, path in enumerate(paths):
+        shown = images.decode(path.read_bytes())
+        np.testing.assert_array_equal(shown, images.decode(jpegs[number % 2]))
+
+
+def test_tiny_photos_are_all_of_another_picture(copies, tmp_path):
+    copies.write_tiny(tmp_path / "tiny", 30)
+    pictures = [images.decode(p.read_bytes()) for p in (tmp_path / "tiny").iterdir()]
+    assert {picture.shape for picture in pictures} == {(32, 32, 3)}
+    assert len({picture.tobytes() for picture in pictures}) == 30
+
+
+def test_large_photos_have_12_megapixels(copies, jpegs, tmp_path):
+    copies.write_large(jpegs, tmp_path / "large", 1)
+    (path,) = (tmp_path / "large").iterdir()
+    with Image.open(path) as image:
+        assert (image.format, image.size) == ("JPEG", (4000, 3000))
+
+
+def test_a_photo_becomes_an_upright_jpeg_unless_it_is_one(copies, jpegs, tmp_path):
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for name, options in (("a.png", {}), ("b.jpg", {"exif": turned})):
+        Image.new("RGB", (40, 20), "red").save(tmp_path / name, **options)
+        data = (tmp_path / name).read_bytes()
+        made = copies.as_jpeg(data)
+        assert made != data and made.startswith(b"\xff\xd8\xff")
+        assert images.decode(made).shape == images.decode(data).shape
+    assert copies.as_jpeg(jpegs[0]) == jpegs[0]
+
+
+def test_a_table_is_aligned_with_numbers_to_the_right(tables):
+    text = tables.table(["way", "images/s"], [["carlib", "37.0"], ["other", "1,016.9"]])
+    assert text.splitlines() == [
+        "| way    | images/s |",
+        "| ------ | -------: |",
+        "| carlib |     37.0 |",
+        "| other  |  1,016.9 |",
+    ]
+
+
+def test_the_ratio_compares_within_each_round(tables):
+    found = {"carlib": {"speeds": [10, 30, 20]}, "notebook": {"speeds": [5, 10, 20]}}
+    assert tables.ratio(found, "notebook") == 2
+
+
+def test_differences_are_relative_and_by_photo(tables):
+    reference = np.array([[3.0, 4.0], [0.0, 2.0], [1.0, 0.0]])
+    off = tables.differences(np.array([[3.0, 4.0], [0.0, 3.0], [0.9, 0.0]]), reference)
+    assert off == pytest.approx({"largest": 0.5, "median": 0.1, "cosine": 1.0})
+
+
+def run(script: str, *arguments: object) -> str:
+    command = [sys.executable, str(BENCHMARKS / script), *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=500)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.mark.slow
+def test_the_benchmark_tells_each_ways_speed_start_and_features(sample, tmp_path):
+    files = ("--json", tmp_path / "found.json", "--figure", tmp_path / "figure.png")
+    few = ("--arch", "MobileNetV2-0.35", "--rounds", 1, "--photos", 40, "--no-large")
+    ways = ("--ways", "carlib", "--ways", "notebook", "--precision", "float32")
+    said = run("bottlenecks.py", "--data", sample, *few, *ways, *files)
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    own = found["archs"]["MobileNetV2-0.35"]["ways"]
+    assert list(own) == ["carlib", "notebook", "again"]
+    for way in ("carlib", "notebook"):
+        assert len(own[way]["speeds"]) == 1 and own[way]["speeds"][0] > 0
+        assert 0 < own["again"]["first_features"][0] < own[way]["first_features"][0]
+    assert own["carlib"]["largest"] < 1e-4
+    assert 0 < own["notebook"]["largest"] < 0.5
+    assert "| carlib, network kept" in said and " × |" in said
+    assert {p.name for p in tmp_path.iterdir()} == {"found.json", "figure.png"}
+
+
+@pytest.mark.slow
+def test_the_scale_benchmark_counts_what_calls_compute(tmp_path):
+    few = ("--counts", 40, "--counts", 90, "--added", 5, "--rounds", 1)
+    said = run("scale.py", "--part", "seconds", *few, "--json", tmp_path / "found.json")
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))["seconds"]
+    calls = [*found["cold"]["40"], *found["cold"]["90"], *found["warm"]]
+    calls += found["added"]
+    assert [call["computed"] for call in calls] == [40, 90, 0, 5]
+    assert all(call["seconds"] > 0 and call["peak_mb"] > 20 for call in calls)
+    assert not any(call["tensorflow"] for call in calls)
+    assert "A photo costs " in said and "| cold, 90 photos " in said
