@@ -93,9 +93,7 @@ def clear(folder: str, arch: str | None, yes: bool, as_json: bool) -> None:
     """
     from carlib.cache import cache_info, clear_cache
 
-    kept = [
-        entry for entry in cache_info(folder) if arch is None or is_of(entry, arch)
-    ]
+    kept = [entry for entry in cache_info(folder) if arch is None or is_of(entry, arch)]
     agreed = yes or not kept or agree_to_remove(kept)
     gone = clear_cache(folder, arch) if kept and agreed else []
     figures = {"workspace": folder, "removed": gone}

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from carlib.terminal import (
     stdout_kept,
     workspace_option,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @click.group(cls=terminal.Commands)
@@ -51,7 +54,7 @@ main.add_command(cachecli.cache)
 )
 @option(
     "--precision",
-    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+    type=click.Choice(["auto", "float32", "bfloat16", "float16", "int8"]),
     default="auto",
     help="What the backbone computes in; auto: the chip's own.",
 )
@@ -95,7 +98,7 @@ def train(data: str, output: str, as_json: bool, **options: Any) -> None:
     terminal.check_output(Path(output))
     with stdout_kept(as_json):
         photos, validation = carlib.split(carlib.load_index(carlib.locate_data(data)))
-        model, metrics = make_trainer(**options).fit(photos), None
+        model, metrics = make_trainer(photos, **options).fit(photos), None
         if not validation.empty:
             metrics = carlib.evaluate(model.predict(validation))
         model.save(output, metrics)
@@ -114,9 +117,17 @@ def train(data: str, output: str, as_json: bool, **options: Any) -> None:
 
 
 def make_trainer(
-    arch: str, weights: str, seed: int, precision: str, **options: Any
+    photos: "pd.DataFrame",
+    arch: str,
+    weights: str,
+    seed: int,
+    precision: str,
+    **options: Any,
 ) -> "carlib.ImageClassificationTrainer":
-    """Return the trainer that the options of `carlib train` describe."""
+    """Return the trainer that the options of `carlib train` describe.
+
+    Of the photos to train on some calibrate an int8 backbone.
+    """
     given = None if weights.lower() == "none" else weights
     if arch == "auto" and given not in (None, "imagenet"):
         raise OptionError(
@@ -124,7 +135,8 @@ def make_trainer(
             hint=f"Name it with --arch: {', '.join(carlib.ARCHS)}",
         )
     name = carlib.resolve_arch(arch, given)
-    backbone = carlib.Backbone(name, given, seed, precision)
+    calibration = photos if precision == "int8" else None
+    backbone = carlib.Backbone(name, given, seed, precision, calibration)
     return carlib.ImageClassificationTrainer(
         arch=backbone,
         seed=seed,

@@ -1,7 +1,8 @@
-"""The commands, as they are typed: train, evaluate, predict, export, cache info."""
+"""The commands, as they are typed: train, evaluate, predict, export."""
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import carlib
-from carlib import cli
+from carlib import cli, precisions
 
 PROGRAM = [
     sys.executable,
@@ -80,6 +81,7 @@ def test_train_prints_json_alone_and_everything_else_on_stderr(home, sample):
     figures = json.loads((home / "train.json").read_text("utf-8"))
     assert figures["arch"] == "EfficientNetLite0"
     assert figures["photos"] == {"T": 160, "V": 40}
+    assert figures["precision"] == precisions.native()
     assert len(figures["class_names"]) == 8
     assert 0 <= figures["metrics"]["micro_accuracy"] <= 1
     assert "144 photos: 0 cached, 144 computed" in (home / "train.log").read_text(
@@ -128,9 +130,33 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(sample, tmp
     assert "Data:" not in stderr
 
 
+def test_train_computes_at_the_precision_asked_for(sample, home):
+    options = ("--workspace", home / "workspace", "--precision", "float32")
+    small = ("--arch", "MobileNetV2-0.35", "--weights", "none", "--epoch", 1)
+    result = run("train", sample, *small, *options, "--json")
+    assert json.loads(result.stdout)["precision"] == "float32"
+    assert carlib.load_model("ImageModel.zip").backbone.precision == "float32"
+    kept = carlib.cache_info(home / "workspace")
+    assert {(entry["arch"], entry["precision"]) for entry in kept} == {
+        ("EfficientNetLite0", precisions.native()),
+        ("MobileNetV2-0.35", "float32"),
+    }
+
+
+def test_a_precision_that_this_machine_lacks_is_answered_with_those_it_has(
+    sample, monkeypatch
+):
+    monkeypatch.setattr(precisions, "supported", lambda: {"float32"})
+    options = ("--arch", "EfficientNetLite0", "--precision", "float16")
+    stderr = failure("train", sample, *options, "--json")
+    assert "can't compute at float16" in stderr
+    assert "It can at float32" in stderr
+
+
 @pytest.mark.parametrize(
     "option",
     [
+        ("--precision", "float8"),
         ("--epoch", 0),
         ("--batch-size", -1),
         ("--learning-rate", 0),
@@ -309,20 +335,6 @@ def test_an_unknown_format_is_a_usage_error(model):
     assert run("export", model, "d", "--format", "coreml").exit_code == 2
 
 
-def test_cache_info_lists_what_is_kept(home):
-    result = run("cache", "info", "--workspace", home / "workspace")
-    assert "EfficientNetLite0" in result.stdout
-    assert "200 photos" in result.stdout
-    as_json = run("cache", "info", "--workspace", home / "workspace", "--json")
-    assert json.loads(as_json.stdout)["caches"] == carlib.cache_info(home / "workspace")
-
-
-def test_cache_info_of_an_empty_folder_is_no_error(tmp_path):
-    assert "No bottlenecks are kept in workspace." in run("cache", "info").stdout
-    assert json.loads(run("cache", "info", "--json").stdout)["caches"] == []
-    assert list(tmp_path.iterdir()) == []
-
-
 # --- the command itself --------------------------------------------------------------
 
 
@@ -337,7 +349,8 @@ COMMANDS = commands(cli.main)
 
 
 def test_these_are_the_commands():
-    expected = {"train", "evaluate", "predict", "export", "cache info"}
+    caches = {f"cache {name}" for name in ("info", "verify", "compact", "clear")}
+    expected = {"train", "evaluate", "predict", "export", *caches}
     assert {" ".join(names) for names in COMMANDS} == expected
 
 
@@ -379,31 +392,28 @@ def test_a_reader_that_leaves_early_is_no_error(home):
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
 def test_ctrl_c_keeps_what_was_computed(sample, tmp_path):
     data = many(sample, tmp_path / "many", copies=4)
-    # Seen to fail once in some forty runs, for a reason not found yet: three tries.
-    tries = (interrupted(data, f"workspace{number}") for number in range(3))
-    workspace, stderr = next(found for found in tries if found[1])
-    assert f"What was computed is kept in {workspace};" in stderr
+    exit_code, stderr = interrupted(data)
+    assert exit_code == 130
+    assert "What was computed is kept in workspace;" in stderr
     assert "Traceback" not in stderr
-    (kept,) = carlib.cache_info(workspace)
-    assert 0 < kept["photos"] < 800
+    (kept,) = carlib.cache_info("workspace")
+    assert 0 < kept["photos"] < 576
 
 
-def interrupted(data: Path, workspace: str) -> tuple[str, str]:
-    """Train until the first photos are done, press Ctrl-C, return what is said."""
+def interrupted(data: Path) -> tuple[int, str]:
+    """Train until the first photos are done, press Ctrl-C, return what comes of it."""
     command = [*PROGRAM, "train", str(data), "--arch", "EfficientNetLite0"]
     process = subprocess.Popen(
-        [*command, "--epoch", "1", "--workspace", workspace],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        [*command, "--epoch", "1"], stderr=subprocess.PIPE, stdout=subprocess.PIPE
     )
     seen = b""
-    while b"| 32/" not in seen and b"| 64/" not in seen:
+    while not re.search(rb"\| [1-9]\d*/576 ", seen):
         byte = process.stderr.read(1)
         assert byte, seen
         seen += byte
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate()
-    return workspace, stderr.decode("utf-8") if process.returncode == 130 else ""
+    stderr = process.communicate()[1]
+    return process.returncode, stderr.decode("utf-8")
 
 
 def many(sample: Path, folder: Path, copies: int) -> Path:

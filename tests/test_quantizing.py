@@ -1,6 +1,9 @@
 """int8: calibrated once on some photos, kept, saved with the model, and as good."""
 
+import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +101,19 @@ def test_photos_that_change_before_they_are_calibrated_on_are_an_error(some, tmp
     paths[0].write_bytes(paths[1].read_bytes())
     with pytest.raises(ImageError, match="changed"):
         backbone.engine()
+
+
+@pytest.mark.slow
+def test_the_command_calibrates_on_the_photos_it_trains_on(sample, tmp_path):
+    code = "from carlib.cli import main; main(prog_name='carlib')"
+    arguments = ["train", str(sample), "--arch", "EfficientNetLite0", "--epoch", "3"]
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments, "--precision", "int8", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(result.stdout)["precision"] == "int8"
+    model = carlib.load_model(tmp_path / "ImageModel.zip")
+    assert model.backbone.calibration_id

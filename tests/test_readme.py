@@ -102,11 +102,11 @@ def test_the_pictures_text_can_be_heard():
 
 
 @pytest.mark.slow
-def test_the_snippet_runs_as_it_stands(sample, tmp_path):
-    (snippet,) = blocks("python")
+def test_the_snippets_run_one_after_another_as_they_stand(sample, tmp_path):
+    snippets = "\n".join([*blocks("python"), "print(model.classes_)"])
     env = os.environ | {"CARLIB_DATA": str(sample)}
     run = subprocess.run(
-        [sys.executable, "-c", snippet],
+        [sys.executable, "-W", "error", "-c", snippets],
         cwd=tmp_path,
         env=env,
         capture_output=True,
@@ -114,4 +114,5 @@ def test_the_snippet_runs_as_it_stands(sample, tmp_path):
     )
     assert run.returncode == 0, run.stderr
     assert "Micro-accuracy" in run.stdout
+    assert "tail_lamp" in run.stdout.splitlines()[-1]
     assert (tmp_path / "ImageModel.zip").is_file()
