@@ -153,6 +153,7 @@ class _Run:
     def _key_by_status(self, source: Source) -> bytes:
         return (source.is_file and self.index.photo_at(Path(source.name))) or b""
 
+    @interrupts.insisted()
     def compute(self, rows: Sequence[int]) -> None:
         """Compute what of these rows no shard holds, shard by shard.
 
@@ -172,6 +173,7 @@ class _Run:
             first = next(fresh, None)
             if first is None:
                 return
+            self.shards.prepare()  # before a network lies there that nobody knows of
             engine = backbone.engine(self.shards.folder)
             batches = _batches(itertools.chain([first], fresh), engine.batch_size)
             with (

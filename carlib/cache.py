@@ -13,15 +13,14 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from carlib.backbones import Backbone
-from carlib.engines import NETWORK, kept_model
-from carlib.files import write_json, write_text
-from carlib.shards import MERGED, Shards, size_of
+from carlib.engines import NETWORK, is_whole
+from carlib.files import TEMPORARY, remove, write_json, write_text
+from carlib.shards import DAMAGED, MERGED, SHARD, Shards, size_of
 from carlib.statindex import StatIndex
 
 DESCRIPTION, USAGE = "backbone.json", "usage.json"
@@ -154,37 +153,42 @@ def cache_info(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
 
 
 def _summary(folder: Path, description: dict) -> dict:
-    paths = list(folder.glob("*.npy"))
+    shards = Shards(folder, description["n_features"])
     names = ("arch", "weights", "precision", "fingerprint")
     return {
         **{name: description.get(name) for name in names},
-        "photos": len(Shards(folder, description["n_features"])),
-        "shards": len(paths),
+        "photos": len(shards),
+        "shards": len(shards.shards),
         "bytes": sum(size_of(path) for path in folder.rglob("*.*")),
         **_usage(folder),
     }
+
+
+def _names(description: dict) -> dict:
+    names = ("arch", "precision", "fingerprint")
+    return {name: description.get(name) for name in names}
 
 
 def verify_cache(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
     """Read and hash all that a workspace keeps; set aside what is damaged.
 
     Returns:
-        A dict for each backbone: arch, fingerprint, photos, shards, damaged (how many
-        shards are set aside, now or earlier), network (whether the converted network
-        is whole; None if there is none).
+        A dict for each backbone: arch, precision, fingerprint, photos, shards, damaged
+        (how many shards are found so, now or earlier), network (whether the converted
+        network is whole; None if there is none).
     """
     found = []
     for folder, description in _described(root_of(workspace_path)):
         shards = Shards(folder, description["n_features"])
+        aside = {path.stem for path in (*folder.glob(DAMAGED), *shards.damaged)}
         has_network = (folder / NETWORK).exists()
         found.append(
-            {
-                "arch": description["arch"],
-                "fingerprint": description["fingerprint"],
+            _names(description)
+            | {
                 "photos": len(shards),
                 "shards": len(shards.shards),
-                "damaged": len(list(folder.glob("*.damaged"))),
-                "network": kept_model(folder) is not None if has_network else None,
+                "damaged": len(aside),
+                "network": is_whole(folder) if has_network else None,
             }
         )
     return found
@@ -196,7 +200,8 @@ def compact_cache(workspace_path: str | os.PathLike = "workspace") -> list[dict]
     A shard goes only when a larger one that holds all of its rows is on the disk.
 
     Returns:
-        A dict for each backbone: arch, fingerprint, before, after (numbers of shards).
+        A dict for each backbone: arch, precision, fingerprint, before, after (numbers
+        of shards).
     """
     merged, photos = [], set()
     for folder, description in _described(root_of(workspace_path)):
@@ -204,14 +209,8 @@ def compact_cache(workspace_path: str | os.PathLike = "workspace") -> list[dict]
         before = len(shards.shards)
         shards.merge(MERGED)
         photos.update(shards)
-        merged.append(
-            {
-                "arch": description["arch"],
-                "fingerprint": description["fingerprint"],
-                "before": before,
-                "after": len(list(folder.glob("*.npy"))),
-            }
-        )
+        after = len(list(folder.glob(SHARD)))
+        merged.append(_names(description) | {"before": before, "after": after})
     open_index(workspace_path).forget_all_but(photos)
     return merged
 
@@ -238,10 +237,12 @@ def clear_cache(
 
 
 def _remove(folder: Path) -> None:
-    """Remove a backbone's folder, last of all what it is found by."""
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != DESCRIPTION:
-            path.unlink(missing_ok=True)
-    shutil.rmtree(folder)
+    """Remove what carlib made of a backbone's folder, and the folder if that was all.
+
+    What it is found by goes last: a removal that is cut off can be done again.
+    """
+    for pattern in (SHARD, DAMAGED, NETWORK, TEMPORARY, USAGE, DESCRIPTION):
+        for path in folder.glob(pattern):
+            remove(path)
+    with contextlib.suppress(OSError):
+        folder.rmdir()

@@ -159,14 +159,22 @@ def kept_model(folder: Path | None) -> Any | None:
     """Return the converted network that lies in a backbone's folder, if it is whole."""
     if folder is None:
         return None
+    if not is_whole(folder):
+        return None
+    try:
+        return runtime.openvino().Core().read_model(folder / NETWORK / PARTS[0])
+    except (OSError, RuntimeError):  # gone meanwhile, or made by a newer OpenVINO
+        return None
+
+
+def is_whole(folder: Path) -> bool:
+    """Tell whether a converted network lies in a backbone's folder as it was kept."""
     network = folder / NETWORK
     try:
         hashes = json.loads((network / "sha256.json").read_text("utf-8"))
-        if hashes != _hashes(network, folder):
-            return None
-        return runtime.openvino().Core().read_model(network / PARTS[0])
-    except (OSError, ValueError, RuntimeError):  # none, damaged, too new
-        return None
+        return hashes == _hashes(network, folder)
+    except (OSError, ValueError):
+        return False
 
 
 def keep_model(folder: Path, model: Any) -> None:

@@ -22,6 +22,7 @@ from carlib.errors import DataError
 if TYPE_CHECKING:
     import numpy as np
 
+TEMPORARY = ".*.carlib.tmp"
 ABANDONED = 86_400  # seconds after which a temporary file is nobody's any more
 
 
@@ -55,12 +56,20 @@ def sha256_of(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder; another process may be faster."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _sweep(folder: Path) -> None:
     """Remove what writers that were killed left behind; a live one is never so slow."""
-    for left in folder.glob(".*.carlib.tmp"):
+    for left in folder.glob(TEMPORARY):
         with contextlib.suppress(OSError):  # another process sweeps here too
             if time.time() - left.stat().st_mtime > ABANDONED:
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+                remove(left)
 
 
 def _temporary(path: Path) -> Path:

@@ -10,6 +10,7 @@ Shards are read in blocks, never mapped: what was computed is not in memory, but
 32 bytes a photo that say where it lies.
 """
 
+import contextlib
 import hashlib
 import io
 import warnings
@@ -25,6 +26,7 @@ BLOCK = 1 << 20  # bytes read at once
 GAP = 8  # rows that are read along rather than jumped over
 MAPPED = 64 << 20  # bytes of features from which on they lie in a file
 MERGED = 256 << 20  # bytes of a shard that is large enough
+SHARD, DAMAGED = "?" * 64 + ".npy", "?" * 64 + ".damaged"  # as their names go
 AGAIN = 9  # times that features are looked for whose shard was merged meanwhile
 
 
@@ -106,6 +108,7 @@ class Shards:
         # Photo → position of its shard in `shards` and of its row there, in one number.
         self._places: dict[bytes, int] = {}
         self._passed_over: set[Path] = set()
+        self.damaged: list[Path] = []  # where they lay
         self._refused, self._look = False, look
         self.refresh()
 
@@ -123,6 +126,12 @@ class Shards:
         """Whether what is added outlives this process."""
         return self.folder is not None and not self._refused
 
+    def prepare(self) -> None:
+        """Make the folder ready, where it can be written to."""
+        if self.folder:
+            with contextlib.suppress(OSError):
+                self._prepare()
+
     def refresh(self, anew: bool = False) -> None:
         """Take up shards that came since, from other processes too; or all, anew."""
         if not (self._look or anew):
@@ -139,7 +148,7 @@ class Shards:
     def _listed(self) -> list[Path]:
         """Return the shards in the folder, the largest, into which others go, last."""
         try:
-            return sorted(self.folder.glob("*.npy"), key=size_of) if self.folder else []
+            return sorted(self.folder.glob(SHARD), key=size_of) if self.folder else []
         except OSError:  # a folder that may not be entered
             return []
 
@@ -155,6 +164,7 @@ class Shards:
             return False
         except ShardError as error:
             set_aside(path, error.message)
+            self.damaged.append(path)
             self._passed_over.add(path)
         except OSError as error:  # it may be whole, and readable another time
             _warn(path, f"can't be read now: {error.strerror}")

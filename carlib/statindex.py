@@ -97,11 +97,10 @@ class StatIndex:
     def _replace(self, entries) -> None:
         rows = np.frombuffer(b"".join(sorted(entries)), ENTRY)
         with contextlib.suppress(OSError):  # a read-only workspace, a full disk
-            written = write_shard(self.folder, [rows], PREFIX)
-            for path in self._files:
-                if path != written:
-                    path.unlink(missing_ok=True)
-            self._files, self._changed = [written], False
+            written = [write_shard(self.folder, [rows], PREFIX)] if len(rows) else []
+            for path in set(self._files).difference(written):
+                path.unlink(missing_ok=True)
+            self._files, self._changed = written, False
 
 
 def _digest(path: Path) -> bytes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from carlib import interrupts
 from carlib.errors import CarlibError, ImageError, OptionError
 from carlib.sources import PHOTO_SUFFIXES
 
@@ -39,7 +40,7 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; on an error say it and leave with 1, or 130 for Ctrl-C."""
         try:
-            with warnings_in_words():
+            with interrupts.insisted(), warnings_in_words():
                 return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise  # click knows what to do about these

@@ -21,6 +21,7 @@ from carlib.head import EarlyStopping, Epoch, Head, train_head
 from carlib.model import ImageClassificationModel
 from carlib.phases import BottleneckMetrics, EpochMetrics
 from carlib.photosets import PhotoSet, class_names, data_hash
+from carlib.precisions import or_float32
 from carlib.schedules import ExponentialLRDecay
 
 __all__ = [
@@ -162,7 +163,7 @@ class ImageClassificationTrainer:
             rest.pop("arch"),
             rest.pop("weights"),
             rest.pop("weights_seed"),
-            rest.pop("precision"),
+            or_float32(rest.pop("precision")),
         )
         for name, kind in _PARTS.items():
             rest[name] = rest[name] and kind(**rest[name])

@@ -294,7 +294,7 @@ def test_a_kill_at_any_point_of_compacting_loses_nothing(sweep):
 
 def test_a_kill_at_any_point_of_clearing_leaves_what_can_be_cleared(sweep):
     outcomes = sweep(clear, all_before)
-    assert len(outcomes) >= 10
+    assert len(outcomes) >= 8
     for outcome in outcomes:
         assert outcome.computed == N_PHOTOS - outcome.kept, outcome
 
