@@ -44,11 +44,13 @@ test: $(READY)
 test-slow: $(READY)
 	@$(PY) -m pytest -m slow $(args)
 
+FOUND := benchmarks/bottlenecks
+
 # What it compares with is no part of the environment; the pins still hold.
 bench: $(READY)
 	@$(PIP) install -q -c requirements.txt --no-build-isolation -e ".[bench]" \
 	  || echo "The extra bench can't be installed: going on with what is here."
-	@$(PY) benchmarks/bottlenecks.py $(args)
+	@$(PY) benchmarks/bottlenecks.py --json $(FOUND).json --figure $(FOUND).png $(args)
 
 lab: $(READY)
 	@$(PY) -m jupyter lab notebooks

@@ -44,7 +44,7 @@ class OpenVINOEngine:
             "PERFORMANCE_HINT": "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": HINTS[precision],
         }
-        self._compiled = runtime.openvino().Core().compile_model(model, "CPU", options)
+        self._compiled = runtime.core().compile_model(model, "CPU", options)
         self._at_once = self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
 
     def stream(self, batches: Batches) -> Results:
@@ -144,7 +144,7 @@ def features(engine: Engine, pixels: np.ndarray, n_features: int) -> np.ndarray:
 
 def model_from(network: tuple[bytes, bytes]) -> Any:
     """Return the OpenVINO model of which `network_of` made these bytes."""
-    return runtime.openvino().Core().read_model(*network)
+    return runtime.core().read_model(*network)
 
 
 def network_of(model: Any) -> tuple[bytes, bytes]:
@@ -162,7 +162,7 @@ def kept_model(folder: Path | None) -> Any | None:
     if not is_whole(folder):
         return None
     try:
-        return runtime.openvino().Core().read_model(folder / NETWORK / PARTS[0])
+        return runtime.core().read_model(folder / NETWORK / PARTS[0])
     except (OSError, RuntimeError):  # gone meanwhile, or made by a newer OpenVINO
         return None
 

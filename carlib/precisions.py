@@ -60,7 +60,7 @@ def native() -> str:
     if runtime.openvino() is None:
         return "bfloat16" if _flags() & {"avx512_bf16", "amx_bf16"} else "float32"
     # OPTIMIZATION_CAPABILITIES would list what is emulated, too.
-    hint = _core().get_property("CPU", "INFERENCE_PRECISION_HINT")
+    hint = runtime.core().get_property("CPU", "INFERENCE_PRECISION_HINT")
     return _OF_OPENVINO.get(hint.to_string(), "float32")
 
 
@@ -70,7 +70,7 @@ def supported() -> set[str]:
     if runtime.gpu() is not None or runtime.openvino() is None:
         return {"float32", native()}
     able = {"BF16": "bfloat16", "FP16": "float16", "INT8": "int8"}
-    listed = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    listed = runtime.core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return {"float32", *(able[name] for name in listed if name in able)}
 
 
@@ -78,10 +78,6 @@ def executor() -> str:
     """Return what executes backbones here: "openvino", or "tensorflow" on a GPU."""
     on_cpu = runtime.gpu() is None and runtime.openvino() is not None
     return "openvino" if on_cpu else "tensorflow"
-
-
-def _core():
-    return runtime.openvino().Core()
 
 
 def _flags() -> set[str]:

@@ -47,6 +47,17 @@ def openvino() -> Any:
     return None
 
 
+@functools.cache
+def core() -> Any:
+    """Return OpenVINO's core, the process's only one, for as long as it lives.
+
+    Each sets a stack for signal handlers and, when it goes, sets back the one it found:
+    of several that come and go in turn, the last leaves one that is gone, and the next
+    Ctrl-C kills the process.
+    """
+    return openvino().Core()
+
+
 @contextlib.contextmanager
 def no_telemetry() -> Iterator[None]:
     """Keep OpenVINO and NNCF from reporting each import to their makers' server.

@@ -139,7 +139,7 @@ class Chip:
 def test_auto_takes_what_the_chip_has_and_never_what_is_emulated(
     monkeypatch, hint, capabilities, native
 ):
-    monkeypatch.setattr(precisions, "_core", lambda: Chip(hint, capabilities))
+    monkeypatch.setattr(runtime, "core", lambda: Chip(hint, capabilities))
     monkeypatch.setattr(runtime, "openvino", lambda: True)
     monkeypatch.setattr(precisions, "native", precisions.native.__wrapped__)
     monkeypatch.setattr(precisions, "supported", precisions.supported.__wrapped__)
@@ -193,6 +193,35 @@ def test_new_photos_of_a_known_backbone_need_no_tensorflow(tmp_path, photos):
     )
     assert result.stdout.split() == ["3"]
     assert list(home.rglob("*")) == []
+
+
+COME_AND_GO = """
+import os, numpy as np
+from carlib import engines
+from carlib.backbones import Backbone
+first = Backbone("EfficientNetLite0")
+network = engines.network_of(first._converted())
+pixels = np.zeros((1, 224, 224, 3), np.uint8)
+one = engines.OpenVINOEngine(engines.model_from(network), "float32")
+other = engines.OpenVINOEngine(engines.model_from(network), "float32")
+del one
+engines.features(other, pixels, 1280)
+del other
+try:
+    os.kill(os.getpid(), 2)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@needs_openvino
+@pytest.mark.skipif(os.name == "nt", reason="SIGINT to oneself")
+def test_ctrl_c_is_survived_after_engines_that_came_and_went():
+    """With a core an engine, OpenVINO leaves signals a stack that is gone."""
+    result = subprocess.run(
+        [sys.executable, "-c", COME_AND_GO], capture_output=True, text=True
+    )
+    assert result.stdout.split()[-1:] == ["interrupted"], result.returncode
 
 
 @needs_openvino
