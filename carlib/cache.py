@@ -154,9 +154,9 @@ def cache_info(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
 
 def _summary(folder: Path, description: dict) -> dict:
     shards = Shards(folder, description["n_features"])
-    names = ("arch", "weights", "precision", "fingerprint")
     return {
-        **{name: description.get(name) for name in names},
+        **_names(description),
+        "weights": description["weights"],
         "photos": len(shards),
         "shards": len(shards.shards),
         "bytes": sum(size_of(path) for path in folder.rglob("*.*")),

@@ -157,9 +157,7 @@ def network_of(model: Any) -> tuple[bytes, bytes]:
 
 def kept_model(folder: Path | None) -> Any | None:
     """Return the converted network that lies in a backbone's folder, if it is whole."""
-    if folder is None:
-        return None
-    if not is_whole(folder):
+    if folder is None or not is_whole(folder):
         return None
     try:
         return runtime.core().read_model(folder / NETWORK / PARTS[0])
