@@ -166,7 +166,8 @@ class Backbone:
             scaled = keras.layers.Rescaling(
                 self.architecture.scale, self.architecture.offset
             )(pixels)
-            network = keras.Model(pixels, core(scaled), name="backbone")
+            name = f"backbone_{self.architecture.slug}"
+            network = keras.Model(pixels, core(scaled), name=name)
         network.trainable = False
         return network
 

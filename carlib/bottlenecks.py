@@ -7,7 +7,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from carlib import interrupts
 from carlib.backbones import Backbone
 from carlib.cache import count_use, open_index, open_shards
 from carlib.errors import ImageError
-from carlib.reading import Photo, Source, as_sources, read_ahead
+from carlib.reading import Photo, Source, as_sources, mirrored_key, read_ahead
 from carlib.shards import Shards
 from carlib.statindex import StatIndex
 
@@ -66,7 +66,8 @@ class Extraction:
     """Where the features of photos lie, and what it took to get them.
 
     `photos` holds the SHA-256 of each photo's bytes, `errors` what is wrong (by the
-    photo's position) with those that have no features.
+    photo's position) with those that have no features. With mirror images, theirs
+    follow after all photos, in the same order.
     """
 
     photos: list[bytes]
@@ -92,6 +93,7 @@ def extract(
     backbone: Backbone,
     workspace_path: str | os.PathLike | None,
     *,
+    augment: str | None = None,
     reuse: bool = True,
     progress: bool = True,
     on_error: str = "raise",
@@ -100,11 +102,15 @@ def extract(
     """Compute features as `compute_bottlenecks` does, with all that callers may ask.
 
     Args:
+        augment: "flip": the photos' mirror images as well.
         reuse: Look into the cache; if False, compute all, and still keep them.
         on_error: "raise" an ImageError that lists every bad photo, or "skip" them.
         on_photo: Is called with 1, 2, 3 … as photos are computed.
     """
     sources = as_sources(photos)
+    n_photos = len(sources)
+    if augment == "flip":
+        sources += [replace(source, mirrored=True) for source in sources]
     index = open_index(workspace_path)
     shards = open_shards(workspace_path, backbone, look=reuse)
     run = _Run(sources, backbone, shards, index, on_photo)
@@ -118,13 +124,15 @@ def extract(
     n_cached = len(sources) - n_computed - len(run.errors)
     count_use(shards, n_cached, n_computed)
     if progress:
-        count = f"{len(sources):,} photo" + "s" * (len(sources) != 1)
+        count = f"{n_photos:,} photo" + "s" * (n_photos != 1)
+        count += " and mirrored" * (augment == "flip")
         print(f"{count}: {n_cached:,} cached, {n_computed:,} computed")
     if run.errors and on_error == "raise":
         kept = " What was computed is kept." if shards.keeps else ""
+        problems = list({run.errors[row]: 0 for row in sorted(run.errors)})
         raise ImageError(
-            f"{len(run.errors):,} of {len(sources):,} photos can't be read.",
-            [run.errors[row] for row in sorted(run.errors)],
+            f"{len(problems):,} of {n_photos:,} photos can't be read.",
+            problems,
             hint=f"Mend or remove them.{kept}",
         )
     return Extraction(run.keys, run.errors, n_cached, n_computed, shards)
@@ -151,7 +159,8 @@ class _Run:
         self.bar: Any = None
 
     def _key_by_status(self, source: Source) -> bytes:
-        return (source.is_file and self.index.photo_at(Path(source.name))) or b""
+        key = source.is_file and self.index.photo_at(Path(source.name))
+        return mirrored_key(key) if key and source.mirrored else key or b""
 
     @interrupts.insisted()
     def compute(self, rows: Sequence[int]) -> None:
@@ -191,8 +200,9 @@ class _Run:
         """Note what came of each photo; yield those whose features nobody has."""
         for photo in read:
             self.keys[photo.row] = photo.key
-            if photo.status:
-                path = Path(self.sources[photo.row].name)
+            source = self.sources[photo.row]
+            if photo.status and not source.mirrored:
+                path = Path(source.name)
                 self.index.learn(path, photo.status, photo.read_at, photo.key)
             if photo.error:
                 self.errors[photo.row] = photo.error

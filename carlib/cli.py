@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import carlib
-from carlib import cachecli, terminal
+from carlib import cachecli, comparecli, terminal
 from carlib.errors import DataError, OptionError
 from carlib.terminal import (
     COUNT,
@@ -41,6 +41,7 @@ def main() -> None:
 
 
 main.add_command(cachecli.cache)
+main.add_command(comparecli.compare)
 
 
 @main.command()
@@ -105,7 +106,7 @@ def train(data: str, output: str, as_json: bool, **options: Any) -> None:
     figures = {
         "model": output,
         "arch": model.arch,
-        "precision": model.backbone.precision,
+        "precision": model.precision,
         "class_names": list(model.class_names),
         "photos": {"T": len(photos), "V": len(validation)},
         "best_epoch": model.best_epoch,

@@ -2,9 +2,10 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from carlib.errors import DataError, OptionError
@@ -22,6 +23,7 @@ from carlib.sources import PHOTO_SUFFIXES, is_sample, locate_data
 __all__ = [
     "about",
     "content_hashes",
+    "held_out",
     "load_index",
     "locate_data",
     "split",
@@ -117,17 +119,28 @@ def stratified_split(
     """
     if not 0 < fraction < 1:
         raise OptionError(f"fraction is above 0 and below 1; got {fraction}.")
+    out = held_out(content_hashes(photos), photos.damage_class, fraction, seed)
+    return photos[~out].reset_index(drop=True), photos[out].reset_index(drop=True)
+
+
+def held_out(
+    contents: Sequence[str], labels: Sequence[str], fraction: float, seed: int
+) -> np.ndarray:
+    """Tell which photos `stratified_split` takes, as a mask (n,).
+
+    Args:
+        contents: The SHA-256 of each photo's bytes, 64 hex digits.
+        labels: The class of each.
+    """
     keys = [
         int(hashlib.sha256(f"{seed}:{content}".encode()).hexdigest()[:12], 16)
-        for content in content_hashes(photos)
+        for content in contents
     ]
-    table = pd.DataFrame({"key": keys, "label": photos.damage_class.to_numpy()})
+    table = pd.DataFrame({"key": keys, "label": list(labels)})
     by_class = table.groupby("label").key
     place = by_class.rank(method="min") - 1
     wanted = (by_class.transform("size") * fraction).round().clip(lower=1)
-    taken = ((place < wanted) & (table.key < by_class.transform("max"))).to_numpy()
-    rest, taken = photos[~taken], photos[taken]
-    return rest.reset_index(drop=True), taken.reset_index(drop=True)
+    return ((place < wanted) & (table.key < by_class.transform("max"))).to_numpy()
 
 
 def content_hashes(photos: pd.DataFrame) -> list[str]:

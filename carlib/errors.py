@@ -6,7 +6,8 @@ CarlibError
 ├── ImageError      photos that can't be read
 ├── WeightsError    weights that aren't there, or don't fit the network
 ├── ArchiveError    a zip of data or a saved model that can't be trusted
-└── ExportError     an export that could not be made, or wasn't equal
+├── ExportError     an export that could not be made, or wasn't equal
+└── AccuracyError   a model that isn't as good as it was asked to be
 """
 
 from collections.abc import Sequence
@@ -57,3 +58,7 @@ class ArchiveError(CarlibError):
 
 class ExportError(CarlibError):
     """A model could not be exported, or the export gave other probabilities."""
+
+
+class AccuracyError(CarlibError):
+    """A model's figures miss what was asked of them."""

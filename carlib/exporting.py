@@ -15,6 +15,7 @@ from carlib.backbones import freeze
 from carlib.errors import ExportError, OptionError
 from carlib.files import atomic_folder, write_bytes, write_text
 from carlib.model import ImageClassificationModel
+from carlib.wholemodel import resized
 
 TOLERANCE = 1e-5  # of a probability, on photos of the input size
 LABELS = "labels.txt"
@@ -147,13 +148,26 @@ def _check_target(folder: Path, overwrite: bool) -> None:
         )
 
 
+def _features(
+    model: ImageClassificationModel, pixels: np.ndarray, mirrored: bool
+) -> np.ndarray:
+    """Return features by the Keras networks, joined, without the model's own graph."""
+    parts = []
+    for backbone in model.backbones:
+        square = np.asarray(resized(pixels, backbone))
+        square = square[:, :, ::-1] if mirrored else square
+        parts.append(backbone.network(square).numpy())
+    return np.concatenate(parts, axis=1)
+
+
 def _prove(name: str, run: Callable, model: ImageClassificationModel) -> None:
     """Compare an export with the model, at float32, on pixels of the input size."""
-    size = model.backbone.input_size
+    size = model.backbones[0].input_size
     shape = (4, size, size, 3)
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    features = model.backbone.network(pixels.astype(np.float32)).numpy()
-    expected = model.probabilities(features)
+    expected = model.head.averaged(
+        lambda mirrored: _features(model, pixels, mirrored), model.augment == "flip"
+    )
     given = np.asarray(run(runtime.tensorflow().constant(pixels)))
     difference = float(np.abs(given - expected).max())
     if not difference <= TOLERANCE:

@@ -3,11 +3,14 @@
 import dataclasses
 import html
 import math
+from numbers import Real
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from carlib.errors import AccuracyError, OptionError
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -61,6 +64,32 @@ class Metrics:
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
 
+    def require(self, **least: float) -> "Metrics":
+        """Raise an error where a figure is worse than it must be.
+
+        Args:
+            least: Bounds by the figure's name: what micro_accuracy, macro_accuracy and
+                log_loss_reduction must at least, and log_loss must at most be.
+
+        Returns:
+            These metrics.
+
+        Raises:
+            AccuracyError: With each figure that misses its bound.
+            OptionError: There is no such figure, or it can never be so.
+
+        Example:
+            >>> evaluate(predictions).require(micro_accuracy=0.8, log_loss=0.6)
+        """
+        _check_bounds(least)
+        missed = [name for name, bound in least.items() if _misses(self, name, bound)]
+        if missed:
+            raise AccuracyError(
+                f"The model is not as good as asked for, on {self.n:,} photos.",
+                [_miss_text(self, name, least[name]) for name in missed],
+            )
+        return self
+
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain numbers, text, lists and dicts; nan as None."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -70,6 +99,45 @@ class Metrics:
             "counts": self.confusion_matrix.to_numpy(),
         }
         return _plain(values)
+
+
+# The figures that can be asked for, and from where to where they can go.
+_RANGES = {
+    "micro_accuracy": (0.0, 1.0),
+    "macro_accuracy": (0.0, 1.0),
+    "log_loss": (0.0, math.inf),
+    "log_loss_reduction": (-math.inf, 1.0),
+}
+
+
+def _check_bounds(least: dict[str, float]) -> None:
+    problems = []
+    for name, bound in least.items():
+        low, high = _RANGES.get(name, (None, None))
+        if low is None:
+            problems.append(f"There is no {name}; there are {', '.join(_RANGES)}.")
+        elif not (isinstance(bound, Real) and low <= bound <= high):
+            problems.append(
+                f"{name} must be between {low:g} and {high:g}. Received: {bound!r}"
+            )
+    if problems:
+        raise OptionError("These figures can't be asked for.", problems)
+
+
+def _misses(metrics: Metrics, name: str, bound: float) -> bool:
+    """Tell whether a figure misses its bound, by more than rounding; nan does."""
+    sign = -1 if name == "log_loss" else 1
+    return not sign * (getattr(metrics, name) - bound) >= -1e-12
+
+
+def _miss_text(metrics: Metrics, name: str, bound: float) -> str:
+    between = ""
+    if name.endswith("_accuracy"):
+        low, high = getattr(metrics, name.replace("_accuracy", "_interval"))
+        between = f", 95 %: {low:.4f} – {high:.4f}"
+    side = "most" if name == "log_loss" else "least"
+    value = getattr(metrics, name)
+    return f"{name}: {value:.6g}{between}. Asked for: {bound:g} at {side}."
 
 
 def _plain(value: Any) -> Any:

@@ -12,54 +12,78 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from carlib import runtime
+from carlib import wholemodel
 from carlib.backbones import Backbone
-from carlib.bottlenecks import extract
 from carlib.errors import ArchiveError, OptionError
-from carlib.modelfile import MEMBERS, read_model, write_model
+from carlib.joining import gather
+from carlib.linear import LinearHead
+from carlib.modelfile import (
+    HEAD,
+    backbone_member,
+    int8_members,
+    read_model,
+    write_model,
+)
 from carlib.precisions import or_float32
 from carlib.quantizing import Calibration
 from carlib.reading import as_sources
 
-_ROWS = 1024  # whose probabilities are computed at once
-_AS_SAVED = ("best_epoch", "options", "data_hash", "notes", "metrics")
+_AS_SAVED = ("augment", "best_epoch", "options", "data_hash", "notes", "metrics")
 
 
 @dataclass(eq=False, repr=False)
 class ImageClassificationModel:
-    """A frozen backbone and a softmax head on its features.
+    """Frozen backbones, mostly one, and a softmax head on their features.
 
     Made by `ImageClassificationTrainer.fit` and `load_model`.
 
     Attributes:
+        backbones: In the order of their features.
         class_names: The labels, sorted; the order of the probabilities.
-        kernel, bias: The head's weights, float32 (n_features, n_classes), (n_classes,).
+        head: Its weights, and what standardises the features.
         history: A row an epoch and dataset: epoch, dataset, batch_processed_count,
             accuracy, cross_entropy, learning_rate.
         best_epoch: The epoch whose weights these are.
         options: The trainer's options.
         data_hash: Changes with any photo, label or subset trained on.
         notes: What a reader of its figures must know, such as random weights.
+        augment: "flip": trained on mirror images, too, and predictions average both.
         metrics: What `save` was given of an evaluation.
         workspace_path: Whose bottleneck cache `predict` uses; None: none.
     """
 
-    backbone: Backbone
+    backbones: tuple[Backbone, ...]
     class_names: tuple[str, ...]
-    kernel: np.ndarray
-    bias: np.ndarray
+    head: LinearHead
     history: pd.DataFrame
     best_epoch: int
     options: dict
     data_hash: str
+    augment: str | None = None
     notes: list[str] = field(default_factory=list)
     metrics: dict = field(default_factory=dict)
     workspace_path: str | os.PathLike | None = None
 
     @property
     def arch(self) -> str:
-        """The backbone's name."""
-        return self.backbone.arch
+        """The backbone's name; of several, all names: "A + B"."""
+        return " + ".join(backbone.arch for backbone in self.backbones)
+
+    @property
+    def kernel(self) -> np.ndarray:
+        """The head's weights, float32 (n_features, n_classes)."""
+        return self.head.kernel
+
+    @property
+    def bias(self) -> np.ndarray:
+        """The head's bias, float32 (n_classes,)."""
+        return self.head.bias
+
+    @property
+    def precision(self) -> str:
+        """What the backbones compute in: "bfloat16"; of several, "int8 + float32"."""
+        precisions = [backbone.precision for backbone in self.backbones]
+        return " + ".join(dict.fromkeys(precisions))
 
     def __repr__(self) -> str:
         return (
@@ -75,10 +99,16 @@ class ImageClassificationModel:
         Example:
             >>> exact = model.at("float32").predict(photos)
         """
-        return dataclasses.replace(self, backbone=self.backbone.at(precision))
+        backbones = tuple(backbone.at(precision) for backbone in self.backbones)
+        return dataclasses.replace(self, backbones=backbones)
 
     def predict(
-        self, photos: Any, *, on_error: str = "raise", progress: bool = True
+        self,
+        photos: Any,
+        *,
+        on_error: str = "raise",
+        progress: bool = True,
+        average: bool = True,
     ) -> pd.DataFrame:
         """Name the damage in photos.
 
@@ -89,6 +119,8 @@ class ImageClassificationModel:
                 lists them, or "skip" them: their rows say why in the column error, and
                 have no label and no score.
             progress: Show a bar with photos per second and time left.
+            average: Average a photo and its mirror image where the model was trained on
+                both; False: take the photo alone, in half the time.
 
         Returns:
             A row a photo, in order: the columns handed in, predicted_label, score (its
@@ -105,18 +137,22 @@ class ImageClassificationModel:
             raise OptionError(
                 f'Expected on_error="raise" or "skip". Received: {on_error!r}'
             )
-        extraction = extract(
+        augment = self.augment if average else None
+        features = gather(
             photos,
-            self.backbone,
+            self.backbones,
             self.workspace_path,
+            augment=augment,
             on_error=on_error,
             progress=progress,
         )
         table = _table_of(photos)
         if on_error == "skip":
-            rows = range(len(extraction.photos))
-            table["error"] = [extraction.errors.get(row, "") for row in rows]
-        return self._with_labels(table, self.probabilities(extraction.features))
+            rows = range(features.n_photos)
+            table["error"] = [features.errors.get(row, "") for row in rows]
+        return self._with_labels(
+            table, self.head.averaged(features.of_photos, augment == "flip")
+        )
 
     def _with_labels(self, table: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
         good = np.isfinite(scores).all(axis=1)
@@ -135,35 +171,12 @@ class ImageClassificationModel:
 
         A photo's probabilities don't depend on which others are with it.
         """
-        starts = range(0, len(features), _ROWS)
-        parts = [self._probabilities(features[i : i + _ROWS]) for i in starts]
-        return np.concatenate([np.empty((0, len(self.class_names))), *parts])
-
-    def _probabilities(self, features: np.ndarray) -> np.ndarray:
-        # One product a row: BLAS sums in another order for other numbers of rows.
-        rows = features.astype(np.float64)[:, np.newaxis]
-        logits = (rows @ self.kernel.astype(np.float64))[:, 0] + self.bias
-        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return weights / weights.sum(axis=1, keepdims=True)
+        return self.head.probabilities(features)
 
     @functools.cached_property
     def keras_model(self):
         """The whole model in Keras: pixels, uint8 of any size, to probabilities."""
-        keras, size = runtime.keras(), self.backbone.input_size
-        with runtime.plain_float32():
-            pixels = keras.Input((None, None, 3), dtype="uint8", name="pixels")
-            x = keras.layers.Rescaling(1.0)(pixels)
-            x = keras.layers.Resizing(
-                size, size, interpolation=self.backbone.interpolation, antialias=True
-            )(x)
-            x = keras.ops.clip(keras.ops.round(x), 0, 255)  # as Pillow's pixels are
-            features = self.backbone.network(x)
-            head = keras.layers.Dense(
-                len(self.class_names), activation="softmax", name="probabilities"
-            )
-            model = keras.Model(pixels, head(features), name="car_damage")
-        head.set_weights([self.kernel, self.bias])
-        return model
+        return wholemodel.keras_model(self.backbones, self.head, self.augment)
 
     def save(self, path: str | os.PathLike, metrics: Any = None) -> Path:
         """Save to one file that holds all that's needed to name photos elsewhere.
@@ -179,18 +192,28 @@ class ImageClassificationModel:
         """
         if metrics is not None:
             self.metrics = metrics if isinstance(metrics, dict) else metrics.to_dict()
-        arrays = (self.backbone.weights_vector(), self.bias, self.kernel)
-        named = dict(zip(MEMBERS, arrays, strict=True))
-        write_model(path, self._fields(), named, self.backbone.int8_network())
+        arrays = {f"{name}.npy": getattr(self.head, name) for name in HEAD}
+        networks: dict[str, bytes] = {}
+        for number, backbone in enumerate(self.backbones):
+            arrays[backbone_member(number)] = backbone.weights_vector()
+            if network := backbone.int8_network():
+                networks |= zip(int8_members(number), network, strict=True)
+        write_model(path, self._fields(), arrays, networks)
         return Path(path)
 
     def _fields(self) -> dict:
         return {
-            "arch": self.arch,
-            "weights": self.backbone.weights_name,
-            "preprocessing": self.backbone.preprocessing,
-            "precision": self.backbone.precision,
-            "calibration": self.backbone.calibration_id,
+            "backbones": [
+                {
+                    "arch": backbone.arch,
+                    "weights": backbone.weights_name,
+                    "preprocessing": backbone.preprocessing,
+                    "precision": backbone.precision,
+                    "calibration": backbone.calibration_id,
+                }
+                for backbone in self.backbones
+            ],
+            "augment": self.augment,
             "class_names": list(self.class_names),
             "options": self.options,
             "best_epoch": self.best_epoch,
@@ -221,33 +244,41 @@ def load_model(
         >>> model = carlib.load_model("ImageModel.zip")
     """
     try:
-        fields, arrays, network = read_model(path)
-        precision = or_float32(fields["precision"])
-        backbone = Backbone(
-            fields["arch"],
-            weights=arrays["backbone.npy"],
-            precision=precision,
-            calibration=Calibration(fields["calibration"], network=network)
-            if precision == "int8"
-            else None,
+        fields, arrays, networks = read_model(path)
+        backbones = tuple(
+            _backbone(described, arrays[backbone_member(number)], networks, number)
+            for number, described in enumerate(fields["backbones"])
         )
-        _check(fields, backbone, arrays)
+        head = LinearHead(*(arrays[f"{name}.npy"] for name in HEAD))
+        _check(fields, backbones, head)
     except (ArchiveError, OptionError) as error:
         raise ArchiveError(
             f"{Path(path).name} can't be loaded. {error.message}",
             error.problems,
             error.hint or "Save the model again, or fetch the file again.",
         ) from error
-    backbone.weights_name = fields["weights"]
     return ImageClassificationModel(
-        backbone=backbone,
+        backbones=backbones,
         class_names=tuple(fields["class_names"]),
-        kernel=arrays["kernel.npy"],
-        bias=arrays["bias.npy"],
+        head=head,
         history=pd.DataFrame(fields["history"]).astype({"learning_rate": float}),
         workspace_path=workspace_path,
         **{name: fields[name] for name in _AS_SAVED},
     )
+
+
+def _backbone(
+    described: dict, weights: np.ndarray, networks: dict[str, bytes], number: int
+) -> Backbone:
+    precision, calibration = or_float32(described["precision"]), None
+    if precision == "int8":
+        network = tuple(networks[name] for name in int8_members(number))
+        calibration = Calibration(described["calibration"], network=network)
+    backbone = Backbone(
+        described["arch"], weights, precision=precision, calibration=calibration
+    )
+    backbone.weights_name = described["weights"]
+    return backbone
 
 
 def _table_of(photos: Any) -> pd.DataFrame:
@@ -260,17 +291,19 @@ def _table_of(photos: Any) -> pd.DataFrame:
     return pd.DataFrame(columns, index=range(len(sources)))
 
 
-def _check(fields: dict, backbone: Backbone, arrays: dict[str, np.ndarray]) -> None:
+def _check(fields: dict, backbones: tuple[Backbone, ...], head: LinearHead) -> None:
     """Refuse a model whose parts don't belong together; list all that is wrong."""
     names = fields["class_names"]
     distinct = len({name for name in names if isinstance(name, str)}) == len(names) > 1
-    kernel, bias = arrays["kernel.npy"], arrays["bias.npy"]
-    fits = kernel.shape == (backbone.n_features, len(names)) and len(bias) == len(names)
+    n_features = sum(backbone.n_features for backbone in backbones)
+    preprocessing = [described["preprocessing"] for described in fields["backbones"]]
     checks = {
         "its class names are not distinct words": distinct,
-        "the head does not fit the backbone and the classes": fits,
-        "this carlib scales pixels otherwise": fields["preprocessing"]
-        == backbone.preprocessing,
+        "the head does not fit the backbone and the classes": head.fits(
+            n_features, len(names)
+        ),
+        "this carlib scales pixels otherwise": preprocessing
+        == [backbone.preprocessing for backbone in backbones],
     }
     problems = [problem for problem, passed in checks.items() if not passed]
     if problems:

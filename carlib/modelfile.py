@@ -2,10 +2,13 @@
 
 | member | content |
 |---|---|
-| manifest.json | backbone, preprocessing, class names, options, metrics, hashes |
+| manifest.json | backbones, preprocessing, class names, options, metrics, hashes |
 | backbone.npy | all weights of the backbone, float32, in Keras's order |
 | kernel.npy, bias.npy | the head, float32 (n_features, n_classes) and (n_classes,) |
-| int8.xml, int8.bin | of an int8 model: its calibrated network, as OpenVINO has it |
+| mean.npy, scale.npy | what standardises the features, float32 (n_features,) |
+| int8.xml, int8.bin | of an int8 backbone: its calibrated network, for OpenVINO |
+
+A second backbone's members are backbone-2.npy, int8-2.xml and int8-2.bin, and so on.
 """
 
 import hashlib
@@ -13,7 +16,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -22,17 +25,13 @@ from carlib.errors import ArchiveError
 from carlib.files import write_zip
 
 FORMAT = "carlib model"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MAX_MEMBER = 1 << 30  # bytes; the largest backbone has 171 MB
-MEMBERS = ("backbone.npy", "bias.npy", "kernel.npy")
-INT8 = ("int8.xml", "int8.bin")
+HEAD = ("kernel", "bias", "mean", "scale")  # in the order of LinearHead's
+MOST_BACKBONES = 16
 FIELDS = {
     "format_version": int,
-    "arch": str,
-    "weights": str,
-    "preprocessing": dict,
-    "precision": str,
-    "calibration": str,
+    "backbones": list,
     "class_names": list,
     "options": dict,
     "best_epoch": int,
@@ -45,21 +44,42 @@ FIELDS = {
 }
 
 
+BACKBONE_FIELDS = {
+    "arch": str,
+    "weights": str,
+    "preprocessing": dict,
+    "precision": str,
+    "calibration": str,
+}
+
+
+def backbone_member(number: int) -> str:
+    """Return where a backbone's weights lie; they count from 0."""
+    return f"backbone{_suffix(number)}.npy"
+
+
+def int8_members(number: int) -> tuple[str, str]:
+    """Return where an int8 backbone's network lies."""
+    return f"int8{_suffix(number)}.xml", f"int8{_suffix(number)}.bin"
+
+
+def _suffix(number: int) -> str:
+    return f"-{number + 1}" if number else ""
+
+
 def write_model(
     path: str | os.PathLike,
     fields: dict,
     arrays: dict[str, np.ndarray],
-    network: Sequence[bytes] | None = None,
+    networks: dict[str, bytes],
 ) -> None:
     """Write a model's file atomically; the same model makes the same bytes.
 
     Args:
-        fields: All of `FIELDS` but format_version and sha256.
-        arrays: All of `MEMBERS`.
-        network: Both of `INT8`, of an int8 model.
+        fields: All of `FIELDS` but format_version and sha256, and augment.
+        arrays, networks: The members, by name.
     """
-    members = {name: _npy(arrays[name]) for name in MEMBERS}
-    members |= dict(zip(INT8, network, strict=True)) if network else {}
+    members = {name: _npy(arrays[name]) for name in sorted(arrays)} | networks
     manifest = {"format": FORMAT, "format_version": FORMAT_VERSION} | fields
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
     hashes["manifest.json"] = _hash_of_fields(manifest)
@@ -69,31 +89,52 @@ def write_model(
 
 def read_model(
     path: str | os.PathLike,
-) -> tuple[dict, dict[str, np.ndarray], tuple[bytes, ...]]:
-    """Read a model's fields, arrays and (of int8) network, each checked by its hash.
+) -> tuple[dict, dict[str, np.ndarray], dict[str, bytes]]:
+    """Read a model's fields, arrays and (of int8) networks, each checked by its hash.
 
     Raises:
         ArchiveError: It's not such a file, or damaged, or from a newer carlib.
     """
     with checked_zip(path) as archive:
-        _check_listing(archive)
+        names = archive.namelist()
+        if "manifest.json" not in names:
+            raise _no_model(names, ["manifest.json"])
         fields = _fields(read_member(archive, "manifest.json", MAX_MEMBER))
-        members = {
-            name: _member(archive, name, fields["sha256"])
-            for name in archive.namelist()
-            if name != "manifest.json"
-        }
-    arrays = {name: _array(name, members[name]) for name in MEMBERS}
-    return fields, arrays, tuple(members[name] for name in INT8 if name in members)
+        arrays, networks = _expected(fields)
+        expected = {"manifest.json", *arrays, *networks}
+        if set(names) != expected:
+            raise _no_model(names, expected)
+        hashes = fields["sha256"]
+        members = {name: _member(archive, name, hashes) for name in arrays + networks}
+    read = {name: _array(name, members[name]) for name in arrays}
+    if fields["format_version"] < 3:
+        n_features = read["kernel.npy"].shape[:1]
+        read["mean.npy"] = np.zeros(n_features, np.float32)
+        read["scale.npy"] = np.ones(n_features, np.float32)
+    return fields, read, {name: members[name] for name in networks}
 
 
-def _check_listing(archive: zipfile.ZipFile) -> None:
-    expected, found = {"manifest.json", *MEMBERS}, archive.namelist()
-    if set(found) not in (expected, expected | set(INT8)):
-        raise ArchiveError(
-            f"It's not a carlib model: that holds {', '.join(sorted(expected))}, and "
-            f"this {', '.join(found[:5])}."
-        )
+def _no_model(found: list[str], expected: Iterable[str]) -> ArchiveError:
+    odd = [f"{name} is missing" for name in sorted(set(expected) - set(found))]
+    odd += [
+        f"{name} has no place in one" for name in sorted(set(found) - set(expected))
+    ]
+    return ArchiveError("It's not a carlib model.", odd[:9])
+
+
+def _expected(fields: dict) -> tuple[list[str], list[str]]:
+    """Return which arrays and which networks belong to a model."""
+    backbones = fields["backbones"]
+    head = HEAD if fields["format_version"] >= 3 else HEAD[:2]
+    arrays = [f"{name}.npy" for name in head]
+    arrays += [backbone_member(number) for number in range(len(backbones))]
+    networks = [
+        name
+        for number, backbone in enumerate(backbones)
+        if backbone["precision"] == "int8"
+        for name in int8_members(number)
+    ]
+    return arrays, networks
 
 
 def _fields(data: bytes) -> dict:
@@ -104,11 +145,9 @@ def _fields(data: bytes) -> dict:
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise ArchiveError("It's a zip, but not a carlib model.")
     saved_hash = _hash_of_fields(fields)
-    if fields.get("format_version") == 1:  # there was but one precision
-        fields = {"precision": "float32", "calibration": ""} | fields
-    wrong = [
-        name for name, kind in FIELDS.items() if type(fields.get(name)) is not kind
-    ]
+    if fields.get("format_version") in (1, 2):
+        fields = _as_version_3(fields)
+    wrong = _wrong_fields(fields)
     if wrong:
         raise ArchiveError("Fields of its manifest.json are not as expected.", wrong)
     if fields["format_version"] > FORMAT_VERSION:
@@ -119,6 +158,29 @@ def _fields(data: bytes) -> dict:
     if fields["sha256"].get("manifest.json") != saved_hash:
         raise ArchiveError("Its manifest.json is not what was saved: it was changed.")
     return fields
+
+
+def _as_version_3(fields: dict) -> dict:
+    """Return an older manifest as now: there was one backbone, first one precision."""
+    older = {"precision": "float32", "calibration": ""} | fields
+    one = {name: older.get(name) for name in BACKBONE_FIELDS}
+    return older | {"backbones": [one], "augment": None}
+
+
+def _wrong_fields(fields: dict) -> list[str]:
+    """Return the names of fields that are missing or of another kind."""
+    wrong = [name for name in FIELDS if type(fields.get(name)) is not FIELDS[name]]
+    backbones = fields.get("backbones") if "backbones" not in wrong else []
+    if not 0 < len(backbones) <= MOST_BACKBONES and "backbones" not in wrong:
+        wrong.append("backbones")
+    for backbone in backbones:
+        found = backbone if isinstance(backbone, dict) else {}
+        wrong += [
+            n for n, kind in BACKBONE_FIELDS.items() if type(found.get(n)) is not kind
+        ]
+    if fields.get("augment", 0) not in (None, "flip"):
+        wrong.append("augment")
+    return wrong
 
 
 def _hash_of_fields(fields: dict) -> str:

@@ -1,44 +1,70 @@
 """Photos as the head sees them: features and labels, in an order that is their own."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from carlib.bottlenecks import Extraction
+from carlib.data import held_out
 from carlib.errors import DataError
 from carlib.index import RESERVED
+from carlib.joining import Features
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PhotoSet:
-    """Photos as the head sees them: features (n, d), labels (n,), and their hashes."""
+    """Photos as the head sees them.
 
-    features: np.ndarray
+    Attributes:
+        features: Where their features lie, and those of others.
+        rows: Which of the photos there they are, (n,).
+        labels: Their classes, int32 (n,), positions in `classes`.
+        classes: The names of the classes.
+    """
+
+    features: Features
+    rows: np.ndarray
     labels: np.ndarray
-    photos: list[bytes]
+    classes: tuple[str, ...]
 
-    @classmethod
-    def in_order(
-        cls, extraction: Extraction, labels: np.ndarray, seed: int
-    ) -> "PhotoSet":
-        """Shuffle rows by the seed, from an order that is the photos' own.
-
-        So the index may list photos in any order, under any name: the model is the
-        same. As in ML.NET, the order then stays from epoch to epoch.
-        """
-        photos = extraction.photos
-        own = sorted(range(len(photos)), key=lambda row: (photos[row], labels[row]))
-        order = np.random.default_rng(seed).permutation(own)
-        return cls(
-            extraction.take(order), labels[order], [photos[row] for row in order]
-        )
+    def __len__(self) -> int:
+        return len(self.rows)
 
     @property
-    def pair(self) -> tuple[np.ndarray, np.ndarray]:
-        """The features and the labels."""
-        return self.features, self.labels
+    def photos(self) -> list[bytes]:
+        """The SHA-256 of each photo's bytes."""
+        keys = self.features.keys
+        return [keys[row] for row in self.rows]
+
+    def some(self, positions: np.ndarray) -> "PhotoSet":
+        """Return some of these photos, by position or by a mask."""
+        return replace(self, rows=self.rows[positions], labels=self.labels[positions])
+
+    def hold_out(self, fraction: float, seed: int) -> tuple["PhotoSet", "PhotoSet"]:
+        """Take a share of each class out; see `data.stratified_split`."""
+        names = [self.classes[label] for label in self.labels]
+        out = held_out([key.hex() for key in self.photos], names, fraction, seed)
+        return self.some(~out), self.some(out)
+
+    def in_order(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return features (m, d) and labels (m,), mirror images among them, shuffled.
+
+        The seed shuffles from an order that is the photos' own, so the index may list
+        them in any order, under any name: the model is the same.
+        """
+        views = 2 if self.features.mirrored else 1
+        rows = np.concatenate(
+            [self.rows + i * self.features.n_photos for i in range(views)]
+        )
+        labels, keys = np.tile(self.labels, views), self.features.keys
+        own = sorted(range(len(rows)), key=lambda i: (keys[rows[i]], labels[i]))
+        order = np.random.default_rng(seed).permutation(own)
+        return self.features.take(rows[order]), labels[order]
+
+    def as_they_are(self, mirrored: bool = False) -> np.ndarray:
+        """Return the photos' features, or their mirror images', float32 (n, d)."""
+        return self.features.take(self.rows + mirrored * self.features.n_photos)
 
 
 def class_names(

@@ -27,11 +27,13 @@ CHUNK = 8  # photos a job: fewer, and handing out the jobs costs more than they 
 class Source:
     """A photo as it was handed in, and what to call it in a message.
 
-    `content` is None for a file; its path is its name.
+    `content` is None for a file; its path is its name. `mirrored`: it's the photo's
+    mirror image, left for right, that is meant.
     """
 
     name: str
     content: bytes | np.ndarray | None = None
+    mirrored: bool = False
 
     @property
     def is_file(self) -> bool:
@@ -101,6 +103,11 @@ def photo_key(content: bytes | np.ndarray) -> bytes:
     ).digest()
 
 
+def mirrored_key(key: bytes) -> bytes:
+    """Return what stands for a photo's mirror image: to the cache, another photo."""
+    return hashlib.sha256(key + b" mirrored").digest()
+
+
 def read_ahead(
     sources: Sequence[Source],
     rows: Iterable[int],
@@ -124,8 +131,11 @@ def read_ahead(
         try:
             content, photo.status = read_content(source)
             photo.key = photo_key(content)
+            if source.mirrored:
+                photo.key = mirrored_key(photo.key)
             if not is_known(photo.key):
-                photo.pixels = images.pixels(content, size, interpolation, source.name)
+                square = images.pixels(content, size, interpolation, source.name)
+                photo.pixels = square[:, ::-1] if source.mirrored else square
         except ImageError as error:
             photo.error = error.message
         return photo

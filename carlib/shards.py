@@ -212,18 +212,12 @@ class Shards:
         memory map of a file in the workspace.
         """
         per_block = max(1, BLOCK // self.dtype.itemsize)
-        starts = range(0, len(photos), per_block)
-        blocks = (self._block(photos[i : i + per_block]) for i in starts)
-        shape = (len(photos), self.n_features)
-        if self.folder and not self._refused and 4 * shape[0] * shape[1] >= MAPPED:
-            try:
-                return mapped_array(self.folder, shape, blocks)
-            except OSError:  # a read-only workspace, a full disk
-                blocks = (self._block(photos[i : i + per_block]) for i in starts)
-        features = np.empty(shape, np.float32)
-        for start, block in zip(starts, blocks, strict=True):
-            features[start : start + per_block] = block
-        return features
+        return assembled(
+            self.folder if self.keeps else None,
+            (len(photos), self.n_features),
+            lambda rows: self._block(photos[rows]),
+            per_block,
+        )
 
     def merge(self, large: int) -> None:
         """Merge shards smaller than `large` bytes; see `cache.compact_cache`.
@@ -287,6 +281,27 @@ class Shards:
                 features[filled : filled + len(run)] = rows["features"][run - run[0]]
                 filled += len(run)
         return features
+
+
+def assembled(
+    folder: Path | None,
+    shape: tuple[int, int],
+    block: Callable[[slice], np.ndarray],
+    per_block: int,
+) -> np.ndarray:
+    """Put float32 rows together, a block at a time.
+
+    From 64 MiB on it is a memory map of a file in `folder`, where there is one that can
+    be written to.
+    """
+    slices = [slice(i, i + per_block) for i in range(0, shape[0], per_block)]
+    if folder and 4 * shape[0] * shape[1] >= MAPPED:
+        with contextlib.suppress(OSError):  # a read-only workspace, a full disk
+            return mapped_array(folder, shape, map(block, slices))
+    features = np.empty(shape, np.float32)
+    for rows in slices:
+        features[rows] = block(rows)
+    return features
 
 
 def _keys(rows: np.ndarray) -> list[bytes]:

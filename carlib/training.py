@@ -1,28 +1,33 @@
 """The trainer: ML.NET's options and meaning, on cached bottlenecks."""
 
-import dataclasses
+import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from carlib import options
 from carlib.backbones import Backbone, resolve_arch
-from carlib.bottlenecks import extract
-from carlib.data import about, stratified_split
-from carlib.errors import OptionError
+from carlib.data import about
+from carlib.errors import CarlibError, OptionError
 from carlib.exporting import freeze_model, labels_text, write_frozen_graph
 from carlib.files import write_text
-from carlib.head import EarlyStopping, Epoch, Head, train_head
+from carlib.joining import gather
 from carlib.model import ImageClassificationModel
 from carlib.phases import BottleneckMetrics, EpochMetrics
 from carlib.photosets import PhotoSet, class_names, data_hash
-from carlib.precisions import or_float32
-from carlib.schedules import ExponentialLRDecay
+from carlib.schedules import (
+    ExponentialLRDecay,
+    LearningRateScheduler,
+    LsrDecay,
+    PolynomialLRDecay,
+)
+from carlib.stopping import EarlyStopping
+from carlib.trainphase import TrainedHead, train_on
 
 __all__ = [
     "BottleneckMetrics",
@@ -30,12 +35,14 @@ __all__ = [
     "EpochMetrics",
     "ExponentialLRDecay",
     "ImageClassificationTrainer",
+    "LsrDecay",
+    "PolynomialLRDecay",
 ]
 
 
 @dataclass(kw_only=True)
 class ImageClassificationTrainer:
-    """Train a softmax head on the features of a frozen backbone.
+    """Train a softmax head on the features of a frozen backbone, or of several.
 
     Names, defaults and meaning are those of ML.NET's ImageClassificationTrainer, except
     where that has a defect:
@@ -49,22 +56,43 @@ class ImageClassificationTrainer:
     - The seed fixes everything, the head's first weights included.
 
     Args:
-        arch: One of `carlib.ARCHS`, "auto", or a `Backbone`.
+        arch: One of `carlib.ARCHS`, "auto", or a `Backbone`; or a list of them, whose
+            features are joined.
         batch_size: Photos a training step; a last, smaller batch is trained on too.
         epoch: The most passes over the training photos.
         learning_rate: The first, or with no schedule the only, learning rate.
-        learning_rate_scheduler: How it falls; None: it doesn't.
+        learning_rate_scheduler: How it changes: one of carlib's schedules or of Keras's
+            (which counts the optimizer's steps); None: it doesn't.
         early_stopping: When to stop; None: after the last epoch.
-        validation_set_fraction: Share of the training photos that early stopping
-            watches where `fit` is given no validation set; None: the training photos
-            themselves.
-        workspace_path: Where features and the final model are kept; None: nowhere.
+        validation_set_fraction: Share of the training photos that is watched, and not
+            trained on, where `fit` is given no validation set; None: no photos. "auto":
+            0.1, or None where early stopping is off. (Early stopping without watched
+            photos goes by the training photos.)
+        workspace_path: Where features, logs and the final model go; None: nowhere.
         reuse_train_set_bottleneck_cached_values: Look for features kept before.
-        reuse_validation_set_bottleneck_cached_values: The same for validation photos.
+        reuse_validation_set_bottleneck_cached_values: The same for `fit`'s validation
+            set.
         test_on_train_set: Tell the callback, after each epoch, of the training photos.
         final_model_prefix: What the name of the final model's `.pb` begins with.
-        metrics_callback: Is called with a `BottleneckMetrics` a photo and an
-            `EpochMetrics` an epoch and dataset; `print` makes the workshop's lines.
+        metrics_callback: Is called with a fresh `BottleneckMetrics` a photo and
+            `EpochMetrics` an epoch and dataset; `print` makes the workshop's lines. It
+            may call the trainer's `stop()`.
+        augment: "flip": train on mirror images too, and average both in predictions.
+        standardize: Bring each feature to mean 0 and variance 1 over the training
+            photos; None: where backbones are joined or there is an l2.
+        l2: Penalty on the kernel, as `keras.regularizers.L2` has it; "auto": chosen by
+            cross-validation on the training photos (see `strength.choose_l2`).
+        label_smoothing: As of `keras.losses.CategoricalCrossentropy`.
+        class_weight: What the losses of a class are multiplied by: a dict by name (1
+            where it has no entry), or "balanced": n / (n_classes · n_of_class), as in
+            scikit-learn.
+        optimizer: The name of one of Keras's, or an optimizer; each fit uses a fresh
+            copy. An optimizer brings its own learning rate, which stays as it is unless
+            there is a schedule: pass `learning_rate_scheduler=None` to keep it.
+        shuffle: Draw a new order of the photos for each epoch.
+        callbacks: Keras callbacks, told of the head's training.
+        logs: "csv", "tensorboard" or both, written to the workspace (see
+            `logs.log_callbacks`).
         seed: The same seed and photos give the same model.
 
     Raises:
@@ -75,27 +103,49 @@ class ImageClassificationTrainer:
         >>> model = trainer.fit(train)
     """
 
-    arch: str | Backbone = "InceptionV3"
+    arch: str | Backbone | Sequence[str | Backbone] = "InceptionV3"
     batch_size: int = 10
     epoch: int = 200
     learning_rate: float = 0.01
-    learning_rate_scheduler: ExponentialLRDecay | None = ExponentialLRDecay()
+    learning_rate_scheduler: LearningRateScheduler | Any | None = ExponentialLRDecay()
     early_stopping: EarlyStopping | None = EarlyStopping()
-    validation_set_fraction: float | None = 0.1
+    validation_set_fraction: float | str | None = "auto"
     workspace_path: str | os.PathLike | None = "workspace"
     reuse_train_set_bottleneck_cached_values: bool = True
     reuse_validation_set_bottleneck_cached_values: bool = True
     test_on_train_set: bool = True
     final_model_prefix: str = "custom_retrained_model_based_on_"
     metrics_callback: Callable[[Any], None] | None = None
+    augment: str | None = None
+    standardize: bool | None = None
+    l2: float | str = 0.0
+    label_smoothing: float = 0.0
+    class_weight: str | Mapping[str, float] | None = None
+    optimizer: Any = "sgd"
+    shuffle: bool = False
+    callbacks: Sequence[Any] = ()
+    logs: Sequence[str] = ()
     seed: int = 1
 
     def __post_init__(self):
-        problems = [*_out_of_range(self)]
+        problems = [*options.out_of_range(self)]
         if problems:
             raise OptionError("These options are out of their range.", problems)
+        if self.validation_set_fraction == "auto":
+            self.validation_set_fraction = 0.1 if self.early_stopping else None
         if isinstance(self.arch, str):
             self.arch = resolve_arch(self.arch)
+        self._stopped = False
+
+    @functools.cached_property
+    def backbones(self) -> tuple[Backbone, ...]:
+        """The frozen networks, in the order of their features."""
+        archs = [self.arch] if isinstance(self.arch, str | Backbone) else self.arch
+        backbones = [Backbone(a) if isinstance(a, str) else a for a in archs]
+        names = [backbone.arch for backbone in backbones]
+        if not names or len(set(names)) < len(names):
+            raise OptionError(f"arch must name different networks. Received: {names}")
+        return tuple(backbones)
 
     def fit(
         self, train: pd.DataFrame, validation: pd.DataFrame | None = None
@@ -104,160 +154,115 @@ class ImageClassificationTrainer:
 
         Args:
             train: Photos with the columns image_path and damage_class.
-            validation: Photos that early stopping watches. Don't pass those that you
-                will evaluate on: the model would be chosen to please them.
+            validation: Photos that are watched. Don't pass those that you will evaluate
+                on: the model would be chosen to please them.
 
         Raises:
             DataError: Fewer than two classes, or a validation class that is never
                 trained.
             ImageError: Photos that can't be read, all of them at once.
+            CarlibError: `stop()` was called before there was anything to train.
         """
-        backbone = self._backbone()
-        train, validation = self._divide(train, validation)
+        self._stopped = False
         classes = class_names(train, validation)
-        fitted = self._photo_set(train, "Train", classes, backbone)
-        watched = self._photo_set(validation, "Validation", classes, backbone)
-        head = Head(backbone.n_features, len(classes), self.seed)
-        history, best_epoch = self._train(head, fitted, watched)
+        fitted, watched = self.photo_set(train, "Train", classes), None
+        if validation is not None and len(validation):
+            watched = self.photo_set(validation, "Validation", classes)
+        else:
+            fitted, watched = self.hold_out(fitted)
+        trained = self.train_head(fitted, watched)
         model = ImageClassificationModel(
-            backbone=backbone,
+            backbones=self.backbones,
             class_names=classes,
-            kernel=head.weights[0],
-            bias=head.weights[1],
-            history=history,
-            best_epoch=best_epoch,
-            options=self._options_of_model(),
+            head=trained.linear,
+            history=trained.history,
+            best_epoch=trained.best_epoch,
+            augment=self.augment,
+            options=self._options_of_model(trained),
             data_hash=data_hash(fitted, watched),
-            notes=[*_about_weights(backbone), *about(train)],
+            notes=[*_about_weights(self.backbones), *about(train)],
             workspace_path=self.workspace_path,
         )
         self._write_final_model(model)
         return model
 
-    def options(self) -> dict:
-        """Return all options but the callback as plain values, ready for JSON."""
-        backbone = self._backbone()
-        plain = {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-            if field.name not in ("arch", "metrics_callback")
-        }
-        for name in ("learning_rate_scheduler", "early_stopping"):
-            plain[name] = plain[name] and dataclasses.asdict(plain[name])
-        plain["workspace_path"] = self.workspace_path and str(self.workspace_path)
-        return {"arch": backbone.arch, **backbone.weights_options, **plain}
+    def stop(self) -> None:
+        """End the fit that is under way, after this epoch; a callback may call it.
 
-    def _options_of_model(self) -> dict:
+        The model is that of the best epoch so far, or without early stopping of the
+        last. In the bottleneck phase there is none: `fit` raises a CarlibError then,
+        and what was computed is kept.
+        """
+        self._stopped = True
+
+    def photo_set(
+        self,
+        photos: pd.DataFrame,
+        dataset: str = "Train",
+        classes: tuple[str, ...] | None = None,
+    ) -> PhotoSet:
+        """Return photos as the head sees them: the bottleneck phase alone.
+
+        Args:
+            photos: With the columns image_path and damage_class.
+            dataset: "Train" or "Validation", for the callback and the reuse flag.
+            classes: The names of the classes; None: those of the photos.
+        """
+        classes = class_names(photos, None) if classes is None else classes
+        reuse = {
+            "Train": self.reuse_train_set_bottleneck_cached_values,
+            "Validation": self.reuse_validation_set_bottleneck_cached_values,
+        }
+        features = gather(
+            photos,
+            self.backbones,
+            self.workspace_path,
+            augment=self.augment,
+            reuse=reuse[dataset],
+            on_photo=self.metrics_callback and functools.partial(self._photo, dataset),
+        )
+        labels = photos.damage_class.map(classes.index).to_numpy(np.int32)
+        return PhotoSet(features, np.arange(len(labels)), labels, classes)
+
+    def hold_out(self, fitted: PhotoSet) -> tuple[PhotoSet, PhotoSet | None]:
+        """Take photos to watch out of those to train on, where that is asked for."""
+        if not self.validation_set_fraction:
+            return fitted, None
+        rest, watched = fitted.hold_out(self.validation_set_fraction, self.seed)
+        return rest, watched if len(watched) else None
+
+    def train_head(
+        self, fitted: PhotoSet, watched: PhotoSet | None = None
+    ) -> TrainedHead:
+        """Train a head on photos: the training phase alone."""
+        return train_on(self, fitted, watched, self._tell, lambda: self._stopped)
+
+    def options(self) -> dict:
+        """Return all options but the callbacks as plain values, ready for JSON."""
+        return options.to_plain(self)
+
+    def _options_of_model(self, trained: TrainedHead) -> dict:
         """Return the options without what belongs to this machine only."""
-        options = self.options() | {"weights": self._backbone().weights_name}
-        del options["workspace_path"]
-        return options
+        plain = self.options() | {"l2_chosen": trained.l2}
+        del plain["workspace_path"]
+        for made, backbone in zip(plain["backbones"], self.backbones, strict=True):
+            made["weights"] = backbone.weights_name
+        return plain
 
     @classmethod
     def from_options(
-        cls, options: dict, metrics_callback: Callable[[Any], None] | None = None
+        cls, plain: dict, metrics_callback: Callable[[Any], None] | None = None
     ) -> "ImageClassificationTrainer":
         """Make the trainer again whose `options()` these are."""
-        rest = dict(options)
-        backbone = Backbone(
-            rest.pop("arch"),
-            rest.pop("weights"),
-            rest.pop("weights_seed"),
-            or_float32(rest.pop("precision")),
-        )
-        for name, kind in _PARTS.items():
-            rest[name] = rest[name] and kind(**rest[name])
-        return cls(arch=backbone, metrics_callback=metrics_callback, **rest)
+        return cls(**options.from_plain(plain), metrics_callback=metrics_callback)
 
-    def _backbone(self) -> Backbone:
-        if isinstance(self.arch, str):
-            self.arch = Backbone(self.arch)
-        return self.arch
-
-    def _divide(
-        self, train: pd.DataFrame, validation: pd.DataFrame | None
-    ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-        """Take validation photos out of the training photos where they are needed."""
-        needed = self.early_stopping and self.validation_set_fraction
-        if validation is not None or not needed:
-            return train, validation
-        return stratified_split(train, self.validation_set_fraction, self.seed)
-
-    def _photo_set(
-        self,
-        photos: pd.DataFrame | None,
-        dataset: str,
-        classes: tuple[str, ...],
-        backbone: Backbone,
-    ) -> PhotoSet | None:
-        if photos is None or not len(photos):
-            return None
-        reuse = (
-            self.reuse_train_set_bottleneck_cached_values
-            if dataset == "Train"
-            else self.reuse_validation_set_bottleneck_cached_values
-        )
-
-        def tell(index: int) -> None:
-            self._tell(BottleneckMetrics(dataset, index))
-
-        extraction = extract(
-            photos,
-            backbone,
-            self.workspace_path,
-            reuse=reuse,
-            on_photo=self.metrics_callback and tell,
-        )
-        labels = photos.damage_class.map(classes.index).to_numpy(np.int32)
-        return PhotoSet.in_order(extraction, labels, self.seed)
-
-    def _train(
-        self, head: Head, fitted: PhotoSet, watched: PhotoSet | None
-    ) -> tuple[pd.DataFrame, int]:
-        """Train the head; return the history as a table, and the best epoch."""
-        lines: list[EpochMetrics] = []
-
-        def on_epoch(epoch: Epoch) -> None:
-            for metrics in self._epoch_metrics(epoch, fitted, watched):
-                lines.append(metrics)
-                self._tell(metrics)
-
-        best_epoch = train_head(
-            head,
-            fitted.pair,
-            watched and watched.pair,
-            batch_size=self.batch_size,
-            epochs=self.epoch,
-            rate=self._rate,
-            early_stopping=self.early_stopping,
-            on_epoch=on_epoch,
-        )
-        return pd.DataFrame(map(dataclasses.asdict, lines)), best_epoch
-
-    def _epoch_metrics(
-        self, epoch: Epoch, fitted: PhotoSet, watched: PhotoSet | None
-    ) -> list[EpochMetrics]:
-        sets = [("Train", fitted, epoch.train)] if self.test_on_train_set else []
-        if epoch.validation:
-            sets.append(("Validation", watched, epoch.validation))
-        return [
-            EpochMetrics(
-                dataset=dataset,
-                batch_processed_count=-(-len(photos.labels) // self.batch_size),
-                epoch=epoch.number,
-                accuracy=scores.accuracy,
-                cross_entropy=scores.cross_entropy,
-                learning_rate=epoch.learning_rate if dataset == "Train" else None,
+    def _photo(self, dataset: str, index: int) -> None:
+        self._tell(BottleneckMetrics(dataset, index))
+        if self._stopped:
+            raise CarlibError(
+                "Stopped in the bottleneck phase: nothing was trained.",
+                hint="The features that were computed are kept; fit again to go on.",
             )
-            for dataset, photos, scores in sets
-        ]
-
-    def _rate(self, epoch: int, batch: int, batches_per_epoch: int) -> float:
-        if self.learning_rate_scheduler is None:
-            return self.learning_rate
-        return self.learning_rate_scheduler.rate(
-            epoch, batch, batches_per_epoch, self.learning_rate
-        )
 
     def _tell(self, metrics: BottleneckMetrics | EpochMetrics) -> None:
         if self.metrics_callback:
@@ -266,40 +271,14 @@ class ImageClassificationTrainer:
     def _write_final_model(self, model: ImageClassificationModel) -> None:
         if self.workspace_path is None:
             return
-        name = f"{self.final_model_prefix}{model.backbone.architecture.slug}"
+        slugs = [backbone.architecture.slug for backbone in self.backbones]
+        name = f"{self.final_model_prefix}{'+'.join(slugs)}"
         workspace = Path(self.workspace_path)
         write_frozen_graph(freeze_model(model), workspace / f"{name}.pb")
         write_text(workspace / f"{name}.labels.txt", labels_text(model))
 
 
-_PARTS = {
-    "learning_rate_scheduler": ExponentialLRDecay,
-    "early_stopping": EarlyStopping,
-}
-
-
-def _out_of_range(trainer: ImageClassificationTrainer) -> Iterator[str]:
-    """Yield a line for each option that is out of its range."""
-    for name in ("batch_size", "epoch"):
-        value = getattr(trainer, name)
-        if not isinstance(value, Integral) or value < 1:
-            yield f"{name} must be a whole number of 1 or more. Received: {value!r}"
-    rate = trainer.learning_rate
-    if not isinstance(rate, Real) or not 0 < rate < float("inf"):
-        yield f"learning_rate must be a positive number. Received: {rate!r}"
-    share = trainer.validation_set_fraction
-    if share is not None and not (isinstance(share, Real) and 0 < share < 1):
-        yield (
-            "validation_set_fraction must be between 0 and 1, or None. "
-            f"Received: {share!r}"
-        )
-    for name, kind in _PARTS.items():
-        value = getattr(trainer, name)
-        if value is not None and not isinstance(value, kind):
-            yield f"{name} must be a {kind.__name__} or None. Received: {value!r}"
-
-
-def _about_weights(backbone: Backbone) -> list[str]:
-    if backbone.weights is None:
+def _about_weights(backbones: Sequence[Backbone]) -> list[str]:
+    if any(backbone.weights is None for backbone in backbones):
         return ["The backbone's weights are random: it has never seen a photo."]
     return []

@@ -135,7 +135,7 @@ def test_train_computes_at_the_precision_asked_for(sample, home):
     small = ("--arch", "MobileNetV2-0.35", "--weights", "none", "--epoch", 1)
     result = run("train", sample, *small, *options, "--json")
     assert json.loads(result.stdout)["precision"] == "float32"
-    assert carlib.load_model("ImageModel.zip").backbone.precision == "float32"
+    assert carlib.load_model("ImageModel.zip").backbones[0].precision == "float32"
     kept = carlib.cache_info(home / "workspace")
     assert {(entry["arch"], entry["precision"]) for entry in kept} == {
         ("EfficientNetLite0", precisions.native()),

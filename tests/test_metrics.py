@@ -1,11 +1,13 @@
 """Metrics: how the figures of an evaluation read, as text, HTML and JSON."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from carlib.errors import AccuracyError, OptionError
 from carlib.evaluation import evaluate
 from carlib.metrics import confusion_text, wilson_interval
 
@@ -146,3 +148,64 @@ def test_numbers_of_more_than_ten_classes_are_aligned():
 def test_the_text_ends_with_the_confusion_table():
     found = evaluate(predictions(["a", "b"], [[1, 0, 0], [0, 1, 0]]))
     assert str(found).endswith("\n" + confusion_text(found.confusion_matrix))
+
+
+# --- require -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def found():
+    """Micro-accuracy 0.8, macro-accuracy (1 + 0.5) / 2."""
+    scores = [[0.7, 0.2, 0.1]] * 4 + [[0.1, 0.8, 0.1]]
+    return evaluate(predictions(["a", "a", "a", "b", "b"], scores))
+
+
+def test_a_model_as_good_as_asked_for_gives_its_metrics_back(found):
+    same = found.require(
+        micro_accuracy=0.8,
+        macro_accuracy=0.75,
+        log_loss=found.log_loss,
+        log_loss_reduction=found.log_loss_reduction,
+    )
+    assert same is found is found.require()
+
+
+def test_each_figure_that_misses_its_bound_is_listed_in_one_error(found):
+    with pytest.raises(AccuracyError, match="on 5 photos") as caught:
+        found.require(micro_accuracy=0.81, macro_accuracy=0.7, log_loss=0.5)
+    micro, loss = caught.value.problems
+    assert re.fullmatch(
+        r"micro_accuracy: 0\.8, 95 %: 0\.3755 – 0\.9638\. Asked for: 0\.81 at least\.",
+        micro,
+    )
+    assert re.fullmatch(r"log_loss: 0\.5805\d+\. Asked for: 0\.5 at most\.", loss)
+    with pytest.raises(AccuracyError):
+        found.require(log_loss=found.log_loss - 1e-6)
+
+
+def test_a_mean_that_is_rounded_just_below_its_bound_reaches_it():
+    counts = {"a": (3, 5), "b": (4, 5), "c": (5, 5)}
+    rows = [
+        (name, name if hit < hits else "a" if name != "a" else "b")
+        for name, (hits, n) in counts.items()
+        for hit in range(n)
+    ]
+    named = [np.eye(3)["abc".index(answer)] for _, answer in rows]
+    metrics = evaluate(predictions([actual for actual, _ in rows], named))
+    assert metrics.macro_accuracy == pytest.approx(0.8)
+    metrics.require(macro_accuracy=0.8, micro_accuracy=0.8)
+
+
+def test_a_figure_that_is_not_a_number_reaches_no_bound():
+    single = evaluate(predictions(["a"], [[1, 0, 0]]))
+    with pytest.raises(AccuracyError, match="log_loss_reduction: nan"):
+        single.require(log_loss_reduction=-1000)
+
+
+def test_bounds_that_make_no_sense_are_named_at_once_with_what_there_is(found):
+    with pytest.raises(OptionError) as caught:
+        found.require(accuracy=0.9, micro_accuracy=80, log_loss=float("nan"))
+    unknown, percent, nan = caught.value.problems
+    assert "no accuracy; there are micro_accuracy, macro_accuracy, log_loss" in unknown
+    assert percent == "micro_accuracy must be between 0 and 1. Received: 80"
+    assert "Received: nan" in nan

@@ -103,7 +103,7 @@ def test_a_loaded_model_knows_what_it_is(trained, saved):
         assert getattr(loaded, name) == getattr(trained, name)
     assert loaded.arch == "EfficientNetLite0"
     assert loaded.metrics == {"micro_accuracy": 0.5}
-    assert loaded.backbone.weights_name == "imagenet"
+    assert loaded.backbones[0].weights_name == "imagenet"
     pd.testing.assert_frame_equal(loaded.history, trained.history, check_dtype=False)
 
 
@@ -169,7 +169,8 @@ def test_another_zip_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["backbone.npy", "bias.npy", "kernel.npy", "manifest.json"]
+    "name",
+    ["backbone.npy", "bias.npy", "kernel.npy", "mean.npy", "manifest.json"],
 )
 def test_a_member_that_is_missing_added_or_changed_is_refused(saved, tmp_path, name):
     whole = members(saved)
@@ -192,7 +193,9 @@ def test_a_member_that_is_missing_added_or_changed_is_refused(saved, tmp_path, n
 def with_manifest(saved, path, **changes):
     """Change the manifest, as somebody does who knows of its hash."""
     whole = members(saved)
-    manifest = json.loads(whole["manifest.json"]) | changes
+    manifest = json.loads(whole["manifest.json"])
+    manifest["backbones"][0] |= changes.pop("backbone", {})
+    manifest |= changes
     if isinstance(manifest["sha256"], dict):
         manifest["sha256"]["manifest.json"] = modelfile._hash_of_fields(manifest)
     write_zip(path, {**whole, "manifest.json": json.dumps(manifest).encode()})
@@ -204,11 +207,15 @@ def with_manifest(saved, path, **changes):
     [
         ({"format_version": 99}, "Upgrade"),
         ({"format": "keras"}, "not a carlib model"),
-        ({"arch": "os.system"}, "os.system"),
+        ({"backbone": {"arch": "os.system"}}, "os.system"),
+        ({"backbone": {"weights": None}}, "weights"),
+        ({"backbones": []}, "backbones"),
+        ({"backbones": ["EfficientNetLite0"]}, "arch"),
+        ({"augment": "rotate"}, "augment"),
         ({"class_names": ["a", "b"]}, "head does not fit"),
         ({"class_names": ["a"] * 8}, "not distinct"),
         ({"class_names": list(range(8))}, "not distinct"),
-        ({"preprocessing": {"scale": 1}}, "scales pixels otherwise"),
+        ({"backbone": {"preprocessing": {"scale": 1}}}, "scales pixels otherwise"),
         ({"class_names": None}, "manifest"),
         ({"sha256": []}, "manifest"),
     ],

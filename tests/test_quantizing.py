@@ -76,13 +76,13 @@ def test_a_saved_int8_model_predicts_the_same_elsewhere(
     model = trainer.fit(photos[photos.subset == "T"])
     model.save(tmp_path / "m.zip")
     loaded = carlib.load_model(tmp_path / "m.zip")
-    assert loaded.backbone.precision == "int8"
+    assert loaded.backbones[0].precision == "int8"
     few = list(photos.image_path[:5])
     classes = list(model.class_names)
     expected, given = model.predict(few)[classes], loaded.predict(few)[classes]
     np.testing.assert_array_equal(given, expected)
     cached = carlib.load_model(tmp_path / "m.zip", workspace_path=workspace)
-    cached.backbone._converted = lambda: pytest.fail("nothing was cached")
+    cached.backbones[0]._converted = lambda: pytest.fail("nothing was cached")
     np.testing.assert_array_equal(cached.predict(few)[classes], expected)
 
 
@@ -116,4 +116,4 @@ def test_the_command_calibrates_on_the_photos_it_trains_on(sample, tmp_path):
     )
     assert json.loads(result.stdout)["precision"] == "int8"
     model = carlib.load_model(tmp_path / "ImageModel.zip")
-    assert model.backbone.calibration_id
+    assert model.backbones[0].calibration_id

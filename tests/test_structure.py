@@ -20,10 +20,14 @@ ORDER = [
     *("errors", "files", "archives", "downloads", "sources", "index", "data"),
     *("formats", "images", "reading", "interrupts", "runtime", "precisions"),
     *("efficientnet", "architectures", "weights", "engines", "quantizing", "backbones"),
-    *("shards", "statindex", "cache", "bottlenecks", "transformer"),
-    *("modelfile", "model", "exporting"),
-    *("schedules", "head", "phases", "photosets", "training", "metrics", "evaluation"),
-    *("style", "grids", "plots", "terminal", "cachecli", "cli"),
+    *("shards", "statindex", "cache", "bottlenecks", "joining", "transformer"),
+    *("linear", "stopping", "schedules", "optimizers", "head", "fitting"),
+    *("modelfile", "wholemodel", "model", "exporting"),
+    *("phases", "logs", "photosets", "strength", "trainphase", "options", "training"),
+    *("metrics", "evaluation"),
+    *("crossvalidation", "comparing"),
+    *("style", "grids", "plots", "comparisonplot"),
+    *("terminal", "cachecli", "comparecli", "cli"),
 ]
 WRITERS = {
     *("write_text", "write_bytes", "tofile", "savefig", "urlretrieve", "touch"),

@@ -10,9 +10,11 @@ import pytest
 from carlib import head as head_module
 from carlib.backbones import Backbone
 from carlib.errors import CarlibError, DataError, ImageError, OptionError
-from carlib.head import EarlyStopping, Epoch, Head, Scores, is_over, train_head
+from carlib.fitting import train_head
+from carlib.head import Head
 from carlib.phases import BottleneckMetrics, EpochMetrics, general
 from carlib.schedules import ExponentialLRDecay
+from carlib.stopping import EarlyStopping, Epoch, Scores, is_over
 from carlib.training import ImageClassificationTrainer
 
 
@@ -135,7 +137,7 @@ def test_training_leaves_the_head_at_its_best_epoch():
         (features[100:], labels[100:]),
         batch_size=10,
         epochs=60,
-        rate=lambda *_: 0.1,
+        rates=lambda epoch: np.full(10, 0.1),
         early_stopping=EarlyStopping(metric="loss", patience=10),
         on_epoch=note,
     )
@@ -375,7 +377,7 @@ def test_the_head_trains_from_a_memory_map_block_by_block(tmp_path, monkeypatch)
             (rows, labels),
             batch_size=5,
             epochs=4,
-            rate=lambda epoch, batch, whole: 0.1 / (1 + epoch * whole + batch),
+            rates=lambda epoch: 0.1 / (1 + epoch * 9 + np.arange(10)),
             early_stopping=None,
             on_epoch=history[name].append,
         )

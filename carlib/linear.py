@@ -1,0 +1,70 @@
+"""The head as numbers: one linear layer and a softmax."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+_ROWS = 1024  # whose probabilities are computed at once
+
+
+@dataclass(frozen=True, eq=False)
+class LinearHead:
+    """What maps features to probabilities.
+
+    They are softmax((features - mean) / scale · kernel + bias).
+
+    Attributes:
+        kernel: float32 (n_features, n_classes).
+        bias: float32 (n_classes,).
+        mean, scale: The training photos', float32 (n_features,); 0 and 1 where features
+            are taken as they are.
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+
+    @property
+    def standardizes(self) -> bool:
+        """Whether features are changed before the layer."""
+        return bool(self.mean.any() or (self.scale != 1).any())
+
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
+        """Turn features (n, d) into probabilities, float64 (n, n_classes).
+
+        A photo's probabilities don't depend on which others are with it.
+        """
+        starts = range(0, len(features), _ROWS)
+        parts = [self._some(features[i : i + _ROWS]) for i in starts]
+        return np.concatenate([np.empty((0, len(self.bias))), *parts])
+
+    def averaged(
+        self, features: Callable[[bool], np.ndarray], mirrored: bool
+    ) -> np.ndarray:
+        """Return photos' probabilities, or the mean of theirs and their mirror images'.
+
+        Args:
+            features: Returns the photos' features, or given True their mirror images'.
+            mirrored: Whether to average.
+        """
+        views = (False, True) if mirrored else (False,)
+        return sum(self.probabilities(features(view)) for view in views) / len(views)
+
+    def fits(self, n_features: int, n_classes: int) -> bool:
+        """Tell whether it maps so many features to so many classes."""
+        return (
+            self.kernel.shape == (n_features, n_classes)
+            and self.bias.shape == (n_classes,)
+            and self.mean.shape == self.scale.shape == (n_features,)
+            and bool((self.scale > 0).all())
+        )
+
+    def _some(self, features: np.ndarray) -> np.ndarray:
+        standard = (features.astype(np.float64) - self.mean) / self.scale
+        # One product a row: BLAS sums in another order for other numbers of rows.
+        rows = standard[:, np.newaxis]
+        logits = (rows @ self.kernel.astype(np.float64))[:, 0] + self.bias
+        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return weights / weights.sum(axis=1, keepdims=True)
