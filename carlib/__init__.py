@@ -36,6 +36,7 @@ _HOME = {
     "Metrics": "evaluation",
     "OptionError": "errors",
     "PolynomialLRDecay": "schedules",
+    "RECOMMENDED": "training",
     "WeightsError": "errors",
     "cache_info": "cache",
     "clear_cache": "cache",

@@ -1,14 +1,12 @@
-"""The command `carlib`: train, evaluate, predict, export; and, next door, `cache`."""
+"""The command `carlib`: evaluate, predict, export; and those from next door."""
 
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 import carlib
-from carlib import cachecli, comparecli, terminal
-from carlib.errors import DataError, OptionError
+from carlib import cachecli, comparecli, terminal, traincli
+from carlib.errors import DataError
 from carlib.terminal import (
     COUNT,
     json_option,
@@ -19,7 +17,7 @@ from carlib.terminal import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 
 @click.group(cls=terminal.Commands)
@@ -42,112 +40,7 @@ def main() -> None:
 
 main.add_command(cachecli.cache)
 main.add_command(comparecli.compare)
-
-
-@main.command()
-@click.argument("data")
-@option("--arch", default="auto", help="The backbone's name, or auto.")
-@option(
-    "--weights",
-    metavar="imagenet|none|FILE",
-    default="imagenet",
-    help="The backbone's weights; none: random ones, drawn from the seed.",
-)
-@option(
-    "--precision",
-    type=click.Choice(["auto", "float32", "bfloat16", "float16", "int8"]),
-    default="auto",
-    help="What the backbone computes in; auto: the chip's own.",
-)
-@option(
-    "--output",
-    metavar="FILE",
-    default="ImageModel.zip",
-    help="The model to write; an older one is replaced.",
-)
-@workspace_option()
-@option("--epoch", type=COUNT, default=200, help="At most so many epochs.")
-@option("--batch-size", type=COUNT, default=10, help="Photos a step.")
-@option(
-    "--learning-rate",
-    type=click.FloatRange(0, min_open=True),
-    default=0.01,
-    help="Of the first epochs; it decays.",
-)
-@option("--seed", default=1, help="Draws whatever is random.")
-@option("--no-early-stopping", is_flag=True, help="Train all the epochs.")
-@option(
-    "--validation-fraction",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.1,
-    help="Share of T that early stopping watches.",
-)
-@json_option
-def train(data: str, output: str, as_json: bool, **options: Any) -> None:
-    """Train a model on DATA's photos in T, and save it.
-
-    Where DATA has photos in V, the model, which never saw them, is evaluated on them;
-    the figures are printed and saved with it.
-
-    \b
-    Examples:
-      carlib train photos.zip --output ImageModel.zip
-      carlib train photos --arch EfficientNetLite0 --epoch 50
-      carlib train sample --json > figures.json
-    """
-    started = time.monotonic()
-    terminal.check_output(Path(output))
-    with stdout_kept(as_json):
-        photos, validation = carlib.split(carlib.load_index(carlib.locate_data(data)))
-        model, metrics = make_trainer(photos, **options).fit(photos), None
-        if not validation.empty:
-            metrics = carlib.evaluate(model.predict(validation))
-        model.save(output, metrics)
-    figures = {
-        "model": output,
-        "arch": model.arch,
-        "precision": model.precision,
-        "class_names": list(model.class_names),
-        "photos": {"T": len(photos), "V": len(validation)},
-        "best_epoch": model.best_epoch,
-        "notes": list(model.notes),
-        "seconds": round(time.monotonic() - started, 1),
-        "metrics": metrics.to_dict() if metrics else None,
-    }
-    show(as_json, figures, terminal.trained_text(figures, metrics))
-
-
-def make_trainer(
-    photos: "pd.DataFrame",
-    arch: str,
-    weights: str,
-    seed: int,
-    precision: str,
-    **options: Any,
-) -> "carlib.ImageClassificationTrainer":
-    """Return the trainer that the options of `carlib train` describe.
-
-    Of the photos to train on some calibrate an int8 backbone.
-    """
-    given = None if weights.lower() == "none" else weights
-    if arch == "auto" and given not in (None, "imagenet"):
-        raise OptionError(
-            "A weights file fits one network only; --arch auto doesn't say which.",
-            hint=f"Name it with --arch: {', '.join(carlib.ARCHS)}",
-        )
-    name = carlib.resolve_arch(arch, given)
-    calibration = photos if precision == "int8" else None
-    backbone = carlib.Backbone(name, given, seed, precision, calibration)
-    return carlib.ImageClassificationTrainer(
-        arch=backbone,
-        seed=seed,
-        batch_size=options["batch_size"],
-        epoch=options["epoch"],
-        learning_rate=options["learning_rate"],
-        early_stopping=None if options["no_early_stopping"] else carlib.EarlyStopping(),
-        validation_set_fraction=options["validation_fraction"],
-        workspace_path=options["workspace"],
-    )
+main.add_command(traincli.train)
 
 
 @main.command()

@@ -57,7 +57,7 @@ def compare(
 ) -> None:
     """Compare backbones on DATA's photos by cross-validation.
 
-    A row a backbone: micro-accuracy, macro-accuracy and log-loss with their 95 %
+    A row a backbone: micro-accuracy, macro-accuracy and log-loss with their
     intervals, photos a second, size, and the difference from the first row with the p
     of a paired test. All are judged on the same folds, by default options.
 

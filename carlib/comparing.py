@@ -5,6 +5,7 @@ All are judged on the same folds, so that their answers to a photo can be compar
 
 import dataclasses
 import html
+import os
 import time
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -20,14 +21,13 @@ from carlib.crossvalidation import (
     METRICS,
     CrossValidation,
     arch_of,
-    check_runs,
     cross_validate,
-    interval,
     outcomes,
-    resampled_means,
     shape_text,
 )
 from carlib.errors import OptionError
+from carlib.folds import check_runs
+from carlib.resampling import interval, resampled_means, sign_flip_p
 from carlib.training import ImageClassificationTrainer
 
 TIMED = 64  # photos whose extraction is timed
@@ -150,7 +150,7 @@ def compare(
     trainer: ImageClassificationTrainer | None = None,
     folds: int = 5,
     seeds: Sequence[int] = (1, 2, 3),
-    workspace_path: Any = "workspace",
+    workspace_path: str | os.PathLike | None = "workspace",
     progress: bool = True,
 ) -> Comparison:
     """Compare backbones on photos: figures, speed, size, and a paired test.
@@ -309,18 +309,3 @@ def _hits(result: CrossValidation) -> np.ndarray:
     """Return in how many of the seeds each photo was named right."""
     _, hits, _ = outcomes(result.predictions, result.class_names)
     return hits.sum(axis=0)
-
-
-def sign_flip_p(differences: np.ndarray) -> float:
-    """Return how likely so large a sum is if each whole number's sign is a coin's toss.
-
-    Two-sided and exact: the chances of all sums, one number after another.
-    """
-    sizes = np.abs(differences[differences != 0])
-    total = int(sizes.sum())
-    chances = np.zeros(2 * total + 1)  # of the sums from -total to total
-    chances[total] = 1
-    for size in sizes:
-        chances = (np.roll(chances, size) + np.roll(chances, -size)) / 2
-    as_large = np.abs(np.arange(-total, total + 1)) >= abs(differences.sum())
-    return min(1.0, float(chances[as_large].sum()))

@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import html
 from collections.abc import Iterator, Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,11 @@ import pandas as pd
 
 from carlib import interrupts
 from carlib.data import about
-from carlib.errors import DataError, OptionError
-from carlib.evaluation import LEAST_PROBABILITY, RESAMPLES, evaluate
+from carlib.evaluation import LEAST_PROBABILITY, evaluate
+from carlib.folds import OWN, check_classes, check_runs, distinct_photos, fold_numbers
 from carlib.metrics import Metrics, prior_log_loss
 from carlib.photosets import PhotoSet
+from carlib.resampling import interval, resampled_means
 from carlib.training import ImageClassificationTrainer
 
 METRICS = {
@@ -28,8 +28,6 @@ METRICS = {
     "macro_accuracy": "Macro-accuracy",
     "log_loss": "Log-loss",
 }
-OWN = ("seed", "fold")  # columns beside those of model.predict
-BLOCK = 1 << 22  # photos that are drawn at once
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -164,7 +162,7 @@ def cross_validate(
     check_runs(folds, seeds)
     photo_set = trainer.photo_set(photos)
     distinct = distinct_photos(photo_set.photos)
-    _check_classes(photo_set, distinct, folds)
+    check_classes(photo_set, distinct, folds)
     with _bar(trainer, folds * len(seeds), progress) as bar:
         runs = [
             _run(trainer, photos, photo_set, distinct, folds, int(seed), bar)
@@ -196,63 +194,6 @@ def _notes(trainer: ImageClassificationTrainer, photos: pd.DataFrame) -> list[st
     return [*notes, *about(photos)]
 
 
-def check_runs(folds: int, seeds: Sequence[int]) -> None:
-    """Refuse a number of folds or seeds that can't be run.
-
-    Raises:
-        OptionError: With all that is wrong.
-    """
-    problems = []
-    if not isinstance(folds, Integral) or folds < 2:
-        problems.append(
-            f"folds must be a whole number of 2 or more. Received: {folds!r}"
-        )
-    if not _are_seeds(seeds):
-        problems.append(
-            "seeds must be different whole numbers from 0 to 4,294,967,295, one at "
-            f"least. Received: {seeds!r}"
-        )
-    if problems:
-        raise OptionError("These options are out of their range.", problems)
-
-
-def _are_seeds(seeds: Any) -> bool:
-    if not isinstance(seeds, Sequence | np.ndarray) or isinstance(seeds, str):
-        return False
-    good = all(isinstance(seed, Integral) and 0 <= seed < 2**32 for seed in seeds)
-    return good and 0 < len(seeds) == len(set(seeds))
-
-
-def distinct_photos(keys: Sequence[bytes]) -> np.ndarray:
-    """Return a number for each photo, the same for copies, whatever the order."""
-    numbers = {key: number for number, key in enumerate(sorted(set(keys)))}
-    return np.array([numbers[key] for key in keys])
-
-
-def _check_classes(photo_set: PhotoSet, distinct: np.ndarray, folds: int) -> None:
-    """Refuse classes that would be missing in a fold, or a column be mistaken for."""
-    mistaken = sorted(set(OWN) & set(photo_set.classes))
-    if mistaken:
-        raise DataError(
-            "No class may be called like a column of the table of predictions.",
-            mistaken,
-        )
-    pairs = pd.DataFrame({"label": photo_set.labels, "photo": distinct})
-    counts = pairs.drop_duplicates()["label"].value_counts().sort_index()
-    few = [
-        f"{photo_set.classes[label]}: {count:,}"
-        for label, count in counts.items()
-        if count < folds
-    ]
-    if few:
-        raise DataError(
-            f"For {folds} folds each class needs {folds} photos that differ; these "
-            "have fewer.",
-            few,
-            "Take fewer folds, add photos, or leave these classes out.",
-        )
-
-
 @contextlib.contextmanager
 def _bar(
     trainer: ImageClassificationTrainer, total: int, progress: bool
@@ -262,25 +203,6 @@ def _bar(
     name = f"Cross-validation, {arch_of(trainer)}"
     with tqdm(total=total, desc=name, unit="fit", disable=not progress) as bar:
         yield bar
-
-
-def fold_numbers(
-    labels: np.ndarray, distinct: np.ndarray, folds: int, seed: int
-) -> np.ndarray:
-    """Return the fold, from 1, of each photo.
-
-    The photos' content and the seed decide, not their order. So it is the same whatever
-    backbone and options are judged.
-    """
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    own = np.lexsort((labels, distinct))
-    numbers = np.zeros(len(labels), int)
-    parts = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    split = parts.split(own, labels[own], distinct[own])
-    for number, (_, held_out) in enumerate(split, start=1):
-        numbers[own[held_out]] = number
-    return numbers
 
 
 def _run(
@@ -300,8 +222,8 @@ def _run(
     scores = np.empty((len(fold), len(photo_set.classes)))
     for number in range(1, folds + 1):
         held_out = fold == number
-        head = quiet.train_head(*quiet.hold_out(photo_set.some(np.where(~held_out)[0])))
-        scores[held_out] = head.probabilities(photo_set.some(np.where(held_out)[0]))
+        head = quiet.train_head(*quiet.hold_out(photo_set.some(~held_out)))
+        scores[held_out] = head.probabilities(photo_set.some(held_out))
         bar.update()
     return _table(photos, photo_set.classes, seed, fold, scores)
 
@@ -398,31 +320,3 @@ def outcomes(
     hits = scores.argmax(axis=1) == labels
     labels = labels.reshape(shape)[0]
     return labels, hits.reshape(shape), -np.log(own).reshape(shape)
-
-
-def resampled_means(
-    generator: np.random.Generator, distinct: np.ndarray, *values: np.ndarray
-) -> np.ndarray:
-    """Draw photos anew, copies together; return the means, (2,000, len(values)).
-
-    Args:
-        generator: Draws them.
-        distinct: A number a photo, the same for copies.
-        values: Each (n,), a value a photo.
-    """
-    _, unit = np.unique(distinct, return_inverse=True)
-    sums = [np.bincount(unit, value) for value in (*values, np.ones(len(unit)))]
-    n_units = len(sums[0])
-    at_once, parts = max(1, BLOCK // n_units), []
-    for start in range(0, RESAMPLES, at_once):
-        shape = min(at_once, RESAMPLES - start), n_units
-        drawn = generator.integers(n_units, size=shape)
-        parts.append(np.stack([row[drawn].sum(axis=1) for row in sums], axis=1))
-    totals = np.concatenate(parts)
-    return totals[:, :-1] / totals[:, -1:]
-
-
-def interval(draws: np.ndarray) -> tuple[float, float]:
-    """Return what holds the middle 95 % of the draws."""
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return float(low), float(high)

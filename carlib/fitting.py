@@ -44,7 +44,8 @@ def train_head(
 
     Returns:
         The number of the epoch whose weights the head has now: the best by early
-        stopping's metric; the last, where early stopping is off.
+        stopping's metric; where that is off, the one that Keras's EarlyStopping has
+        restored, or the last.
 
     Raises:
         CarlibError: The loss is not a number any more.
@@ -71,21 +72,30 @@ def train_head(
             epoch = Epoch(number, scores, judged, head.learning_rate)
             _check_finite(epoch)
             history.append(epoch)
+            if early_stopping and _is_better(epoch, best, early_stopping.metric):
+                best, kept = epoch, head.weights  # before a callback changes them
             on_epoch(epoch)
             told.on_epoch_end(number, epoch.logs())
-            if early_stopping and _is_better(epoch, best, early_stopping.metric):
-                best, kept = epoch, head.weights
             over = early_stopping and is_over(history, early_stopping)
             if over or is_stopped() or head.model.stop_training:
                 break
     if best is None:
-        return history[-1].number
+        return _restored(callbacks, history[-1].number)
     head.layer.set_weights(kept)
     return best.number
 
 
 def _is_better(epoch: Epoch, best: Epoch | None, metric: str) -> bool:
     return best is None or epoch.rank(metric) > best.rank(metric)
+
+
+def _restored(callbacks: Sequence[Any], last: int) -> int:
+    """Return the epoch that Keras's EarlyStopping went back to; else the last."""
+    kind = runtime.keras().callbacks.EarlyStopping
+    for callback in callbacks:
+        if isinstance(callback, kind) and callback.restore_best_weights:
+            last = callback.best_epoch if callback.best_weights is not None else last
+    return last
 
 
 @contextlib.contextmanager
@@ -100,8 +110,8 @@ def _told(
     told = runtime.keras().callbacks.CallbackList(
         list(callbacks), model=head.model, epochs=epochs, steps=steps, verbose=0
     )
-    by_batch = any(
-        getattr(type(callback), name) is not getattr(base, name)
+    by_batch = any(  # of a LambdaCallback the functions are the instance's own
+        getattr(getattr(callback, name), "__func__", None) is not getattr(base, name)
         for callback in callbacks
         for name in BATCH_HOOKS
     )

@@ -45,17 +45,23 @@ def _csv(folder: Path) -> Any:
 
 
 def _tensorboard(folder: Path) -> Any:
-    """Write scalars as Keras's own TensorBoard does, without its work at each batch."""
-    summary, writers = runtime.tensorflow().summary, {}
+    """Write scalars as Keras's own TensorBoard does, without its work at each batch.
+
+    Nor does it need the package of that name, as `tf.summary.scalar` does.
+    """
+    tf, writers = runtime.tensorflow(), {}
+    kind = tf.compat.v1.SummaryMetadata(data_class="DATA_CLASS_SCALAR")
+    kind.plugin_data.plugin_name = "scalars"
 
     def write(epoch: int, logs: dict[str, float]) -> None:
         for name, value in logs.items():
             dataset = "validation" if name.startswith("val_") else "train"
             if dataset not in writers:
                 place = (folder / dataset).as_posix()
-                writers[dataset] = summary.create_file_writer(place)
+                writers[dataset] = tf.summary.create_file_writer(place)
             with writers[dataset].as_default():
-                summary.scalar(f"epoch_{name.removeprefix('val_')}", value, epoch)
+                tag, number = f"epoch_{name.removeprefix('val_')}", tf.constant(value)
+                tf.summary.write(tag, number, epoch, kind)
 
     def close(logs: dict[str, float] | None) -> None:
         for writer in writers.values():

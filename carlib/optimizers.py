@@ -35,11 +35,18 @@ def fresh(optimizer: Any, learning_rate: Any) -> Any:
 
 
 def is_optimizer(value: Any) -> bool:
-    """Tell whether it's an optimizer of Keras's, or the name of one."""
+    """Tell whether it's an optimizer of Keras's, or the name of one.
+
+    LossScaleOptimizer is none: it is for losses in float16, and has no rate of its own.
+    """
     if isinstance(value, str):
         return value.lower() in _BY_NAME
     keras = sys.modules.get("keras")  # whoever has made an optimizer has imported it
-    return keras is not None and isinstance(value, keras.optimizers.Optimizer)
+    return (
+        keras is not None
+        and isinstance(value, keras.optimizers.Optimizer)
+        and not isinstance(value, keras.optimizers.LossScaleOptimizer)
+    )
 
 
 def plain(optimizer: Any) -> Any:
@@ -57,14 +64,19 @@ def from_plain(value: Any) -> Any:
     """Make the optimizer again that `plain` returned as these values.
 
     Raises:
-        OptionError: Keras has no such optimizer.
+        OptionError: Keras has no such optimizer, or it doesn't take these options.
     """
     if isinstance(value, str):
         return value
-    config = dict(value["config"])
-    if isinstance(config["learning_rate"], dict):
+    kind, config = _class_of(str(value.get("kind"))), dict(value.get("config", {}))
+    if isinstance(config.get("learning_rate"), dict):
         config["learning_rate"] = schedules.from_plain(config["learning_rate"])
-    return _class_of(value["kind"]).from_config(config)
+    try:
+        return kind.from_config(config)
+    except (TypeError, ValueError) as error:
+        raise OptionError(
+            f"{kind.__name__} does not take these options: {error}"
+        ) from error
 
 
 def _class_of(name: str) -> Any:

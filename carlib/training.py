@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from carlib.stopping import EarlyStopping
 from carlib.trainphase import TrainedHead, train_on
 
 __all__ = [
+    "RECOMMENDED",
     "BottleneckMetrics",
     "EarlyStopping",
     "EpochMetrics",
@@ -38,6 +40,21 @@ __all__ = [
     "LsrDecay",
     "PolynomialLRDecay",
 ]
+
+# Cross-validated best, of what was tried, on the workshop's photos (see the README):
+# long enough, with steps small enough, to come close to the optimum of the penalised
+# loss, on all photos.
+RECOMMENDED = MappingProxyType(
+    {
+        "augment": "flip",
+        "l2": "auto",
+        "class_weight": "balanced",
+        "optimizer": "adam",
+        "learning_rate": 0.003,
+        "batch_size": 32,
+        "early_stopping": None,
+    }
+)
 
 
 @dataclass(kw_only=True)
@@ -101,6 +118,8 @@ class ImageClassificationTrainer:
     Example:
         >>> trainer = carlib.ImageClassificationTrainer(arch="auto")
         >>> model = trainer.fit(train)
+        >>> archs = ["EfficientNetLite0", "MobileNetV2"]
+        >>> best = carlib.ImageClassificationTrainer(arch=archs, **carlib.RECOMMENDED)
     """
 
     arch: str | Backbone | Sequence[str | Backbone] = "InceptionV3"

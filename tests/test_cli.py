@@ -84,7 +84,7 @@ def test_train_prints_json_alone_and_everything_else_on_stderr(home, sample):
     assert figures["precision"] == precisions.native()
     assert len(figures["class_names"]) == 8
     assert 0 <= figures["metrics"]["micro_accuracy"] <= 1
-    assert "144 photos: 0 cached, 144 computed" in (home / "train.log").read_text(
+    assert "160 photos: 0 cached, 160 computed" in (home / "train.log").read_text(
         "utf-8"
     )
 
@@ -351,7 +351,7 @@ COMMANDS = commands(cli.main)
 
 def test_these_are_the_commands():
     caches = {f"cache {name}" for name in ("info", "verify", "compact", "clear")}
-    expected = {"train", "evaluate", "predict", "export", *caches}
+    expected = {"train", "evaluate", "predict", "export", "compare", *caches}
     assert {" ".join(names) for names in COMMANDS} == expected
 
 

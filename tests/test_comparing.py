@@ -14,10 +14,11 @@ from scipy.stats import binomtest
 
 from carlib import cli, comparecli, comparing
 from carlib.backbones import Backbone
-from carlib.comparing import compare, paired_test, sign_flip_p
+from carlib.comparing import compare, paired_test
 from carlib.comparisonplot import plot_comparison
 from carlib.errors import OptionError, WeightsError
 from carlib.evaluation import evaluate
+from carlib.resampling import sign_flip_p
 from carlib.training import ImageClassificationTrainer
 
 METRICS = ["micro_accuracy", "macro_accuracy", "log_loss"]

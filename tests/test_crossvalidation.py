@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 import carlib
-from carlib.crossvalidation import cross_validate, fold_numbers, resampled_means
+from carlib.crossvalidation import cross_validate
 from carlib.errors import DataError, OptionError
+from carlib.folds import fold_numbers
+from carlib.resampling import resampled_means
 from carlib.training import EarlyStopping, ImageClassificationTrainer
 
 METRICS = ["micro_accuracy", "macro_accuracy", "log_loss"]
@@ -192,7 +194,7 @@ def test_copies_make_an_interval_no_narrower():
 def test_many_photos_are_drawn_in_blocks(monkeypatch):
     values = np.linspace(0, 1, 50)
     whole = resampled_means(np.random.default_rng(0), np.arange(50), values)
-    monkeypatch.setattr("carlib.crossvalidation.BLOCK", 50 * 300)
+    monkeypatch.setattr("carlib.resampling.BLOCK", 50 * 300)
     parts = resampled_means(np.random.default_rng(0), np.arange(50), values)
     np.testing.assert_allclose(parts, whole)
 
