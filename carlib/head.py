@@ -92,7 +92,9 @@ class Head:
             tf.TensorSpec((None,)),
         ]
         # Without AutoGraph, which warns of itself on Python 3.13.
-        return tf.function(self._run_epoch, signature, autograph=False)
+        epoch = tf.function(self._run_epoch, signature, autograph=False)
+        # As it is for good: TensorFlow would warn of heads made in a loop.
+        return epoch.get_concrete_function()
 
     @property
     def weights(self) -> list[np.ndarray]:
@@ -127,6 +129,7 @@ class Head:
         Returns:
             The scores of each batch as it was before its update, over all rows.
         """
+        tf = runtime.tensorflow()
         correct, loss = 0.0, 0.0
         for rows in blocks(features, batch_size, batch_size if hooks else None):
             some = _rows(features, rows, order), _rows(labels, rows, order)
@@ -134,7 +137,9 @@ class Head:
             own = rates[first:][: -(-len(some[1]) // batch_size)]
             if hooks:
                 hooks.on_train_batch_begin(first)
-            hits, losses, rate = self._epoch(*some, batch_size, own.astype(np.float32))
+            hits, losses, rate = self._epoch(
+                *some, tf.constant(batch_size), tf.constant(own, tf.float32)
+            )
             correct, loss = correct + float(hits), loss + float(losses)
             seen = min(rows.stop, len(labels))
             if hooks:

@@ -99,6 +99,10 @@ def test_every_bad_value_is_named_at_once():
         {"validation_set_fraction": "some"},
         {"validation_set_fraction": 0},
         {"learning_rate_scheduler": keras_schedules.CosineDecay},
+        {"callbacks": LambdaCallback()},
+        {"callbacks": [EarlyStopping()]},  # carlib's, which is no callback
+        {"standardize": "yes"},
+        {"seed": -1},
     ],
     ids=repr,
 )
@@ -477,3 +481,17 @@ def test_a_fresh_copy_is_by_the_optimizers_own_class():
     assert float(optimizers.fresh(mine, 0.5).learning_rate) == pytest.approx(0.1)
     with pytest.raises(OptionError, match="AdamW"):
         optimizers.fresh("sgdd", 0.1)
+
+
+def test_numpys_numbers_come_through_json(trainer, skewed, tmp_path):
+    made = trainer(
+        batch_size=np.int64(9),
+        seed=np.int32(3),
+        l2=np.float32(0.5),
+        class_weight={"unknown": np.float32(2)},
+        **QUICK,
+    )
+    plain = through_json(made)
+    assert (plain["batch_size"], plain["l2"]) == (9, 0.5)
+    assert plain["class_weight"] == {"unknown": 2}
+    assert made.fit(skewed).save(tmp_path / "model.zip").exists()
