@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from carlib import architectures, engines, precisions, runtime
+from carlib import architectures, engines, graphs, precisions, runtime
 from carlib.architectures import ARCHS, Architecture
 from carlib.errors import OptionError, WeightsError
 from carlib.files import say
@@ -166,21 +166,45 @@ class Backbone:
             scaled = keras.layers.Rescaling(
                 self.architecture.scale, self.architecture.offset
             )(pixels)
-            name = f"backbone_{self.architecture.slug}"
-            network = keras.Model(pixels, core(scaled), name=name)
+            network = keras.Model(pixels, core(scaled), name=self._layer_name)
         network.trainable = False
         return network
+
+    @property
+    def _layer_name(self) -> str:
+        return f"backbone_{self.architecture.slug}"
 
     @property
     def calibration_id(self) -> str:
         """The SHA-256 of what an int8 backbone was calibrated on; else ""."""
         return self.calibration.identity if self.calibration else ""
 
-    def weights_vector(self) -> np.ndarray:
-        """Return all weights, float32, one after another in Keras's order."""
+    def weights_vector(self, kept: Path | None = None) -> np.ndarray:
+        """Return all weights, float32, one after another in Keras's order.
+
+        Args:
+            kept: A folder in which they may lie: there they are had without Keras.
+        """
         if isinstance(self._source, np.ndarray):
             return self._source.copy()
-        return np.concatenate([w.ravel() for w in self.network.get_weights()])
+        weights = graphs.kept_weights(kept)
+        if weights is None:
+            weights = np.concatenate([w.ravel() for w in self.network.get_weights()])
+        return weights
+
+    def layer(self, kept: Path) -> Any:
+        """Return a Keras layer that is traced to what `network` is; it can't be called.
+
+        Args:
+            kept: A folder in which the network as TensorFlow has it is kept: with it, a
+                later process needs not build it.
+        """
+        graph = graphs.kept_graph(kept)
+        if graph is None:
+            definition = graphs.trace(self.network, "features")
+            graph = graphs.Graph(definition, self.weights_vector())
+            graphs.keep_graph(kept, graph)
+        return graphs.as_layer(graph, self._layer_name, self.n_features)
 
     def engine(self, kept: Path | None = None) -> engines.Engine:
         """Return what executes the network on this machine; made once.
@@ -206,11 +230,15 @@ class Backbone:
             self.calibration = dataclasses.replace(self.calibration, network=network)
         return engines.OpenVINOEngine(model, self.precision)
 
-    def int8_network(self) -> tuple[bytes, bytes] | None:
-        """Return an int8 backbone's calibrated network, as OpenVINO's two files."""
+    def int8_network(self, kept: Path | None = None) -> tuple[bytes, bytes] | None:
+        """Return an int8 backbone's calibrated network, as OpenVINO's two files.
+
+        Args:
+            kept: As `engine` takes it.
+        """
         if self.calibration is None:
             return None
-        self.engine()
+        self.engine(kept)
         return self.calibration.network
 
     def _converted(self) -> Any:

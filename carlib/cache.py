@@ -5,6 +5,7 @@
 | <arch>-<fingerprint>/backbone.json | which backbone's features lie here |
 | <arch>-<fingerprint>/<sha256>.npy | a shard of them |
 | <arch>-<fingerprint>/network/ | the network as OpenVINO has it, with its hashes |
+| <arch>-<fingerprint>/graph/ | the network as TensorFlow has it, with its hashes |
 | <arch>-<fingerprint>/usage.json | how often it was asked, and what it could answer |
 | photos-<sha256>.npy | the stat index |
 """
@@ -18,8 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from carlib.backbones import Backbone
-from carlib.engines import NETWORK, is_whole
 from carlib.files import TEMPORARY, remove, write_json, write_text
+from carlib.keeping import PARTS, all_whole
 from carlib.shards import DAMAGED, MERGED, SHARD, Shards, size_of
 from carlib.statindex import StatIndex
 
@@ -61,6 +62,13 @@ def shards_folder(workspace_path: str | os.PathLike, backbone: Backbone) -> Path
             if description.get("fingerprint_of_weights") == backbone.fingerprint:
                 return other
     return folder
+
+
+def kept_folder(
+    workspace_path: str | os.PathLike | None, backbone: Backbone
+) -> Path | None:
+    """Return where a workspace keeps a backbone's network; None keeps nothing."""
+    return None if workspace_path is None else shards_folder(workspace_path, backbone)
 
 
 def _describe(folder: Path, backbone: Backbone) -> None:
@@ -175,20 +183,19 @@ def verify_cache(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
     Returns:
         A dict for each backbone: arch, precision, fingerprint, photos, shards, damaged
         (how many shards are found so, now or earlier), network (whether the converted
-        network is whole; None if there is none).
+        network is whole, in each form that is kept; None if there is none).
     """
     found = []
     for folder, description in _described(root_of(workspace_path)):
         shards = Shards(folder, description["n_features"])
         aside = {path.stem for path in (*folder.glob(DAMAGED), *shards.damaged)}
-        has_network = (folder / NETWORK).exists()
         found.append(
             _names(description)
             | {
                 "photos": len(shards),
                 "shards": len(shards.shards),
                 "damaged": len(aside),
-                "network": is_whole(folder) if has_network else None,
+                "network": all_whole(folder),
             }
         )
     return found
@@ -241,7 +248,7 @@ def _remove(folder: Path) -> None:
 
     What it is found by goes last: a removal that is cut off can be done again.
     """
-    for pattern in (SHARD, DAMAGED, NETWORK, TEMPORARY, USAGE, DESCRIPTION):
+    for pattern in (SHARD, DAMAGED, *PARTS, TEMPORARY, USAGE, DESCRIPTION):
         for path in folder.glob(pattern):
             remove(path)
     with contextlib.suppress(OSError):

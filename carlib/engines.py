@@ -6,7 +6,6 @@ one is filled up: a photo's features are the same to the bit, whatever is beside
 """
 
 import contextlib
-import json
 import tempfile
 import threading
 from collections import deque
@@ -17,10 +16,8 @@ from typing import Any
 import numpy as np
 
 from carlib import runtime
-from carlib.files import atomic_folder, sha256_of, write_json
+from carlib.keeping import NETWORK, PARTS, is_whole, keep
 
-NETWORK = "network"
-PARTS = ("network.xml", "network.bin")
 HINTS = {"bfloat16": "bf16", "float16": "f16", "float32": "f32", "int8": "f32"}
 
 Batches = Iterable[tuple[Any, np.ndarray]]
@@ -150,44 +147,26 @@ def model_from(network: tuple[bytes, bytes]) -> Any:
 def network_of(model: Any) -> tuple[bytes, bytes]:
     """Return an OpenVINO model as the bytes of its two files."""
     with tempfile.TemporaryDirectory(prefix="carlib-") as folder:
-        paths = [Path(folder) / part for part in PARTS]
+        paths = [Path(folder) / part for part in PARTS[NETWORK]]
         runtime.openvino().save_model(model, paths[0], compress_to_fp16=False)
         return paths[0].read_bytes(), paths[1].read_bytes()
 
 
 def kept_model(folder: Path | None) -> Any | None:
     """Return the converted network that lies in a backbone's folder, if it is whole."""
-    if folder is None or not is_whole(folder):
+    if folder is None or not is_whole(folder, NETWORK):
         return None
     try:
-        return runtime.core().read_model(folder / NETWORK / PARTS[0])
+        return runtime.core().read_model(folder / NETWORK / PARTS[NETWORK][0])
     except (OSError, RuntimeError):  # gone meanwhile, or made by a newer OpenVINO
         return None
 
 
-def is_whole(folder: Path) -> bool:
-    """Tell whether a converted network lies in a backbone's folder as it was kept."""
-    network = folder / NETWORK
-    try:
-        hashes = json.loads((network / "sha256.json").read_text("utf-8"))
-        return hashes == _hashes(network, folder)
-    except (OSError, ValueError):
-        return False
-
-
 def keep_model(folder: Path, model: Any) -> None:
     """Keep a converted network in a backbone's folder, where that can be written to."""
-    with (
-        contextlib.suppress(OSError, RuntimeError),
-        atomic_folder(folder / NETWORK, replace=True) as temporary,
-    ):
-        runtime.openvino().save_model(
-            model, temporary / PARTS[0], compress_to_fp16=False
-        )
-        write_json(temporary / "sha256.json", _hashes(temporary, folder))
 
+    def write(temporary: Path) -> None:
+        path = temporary / PARTS[NETWORK][0]
+        runtime.openvino().save_model(model, path, compress_to_fp16=False)
 
-def _hashes(network: Path, folder: Path) -> dict[str, str]:
-    """Return what proves a network's files, and that they are this backbone's."""
-    hashes = {part: sha256_of(network / part) for part in PARTS}
-    return {"backbone": folder.name, **hashes}
+    keep(folder, NETWORK, write)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from carlib import runtime
+from carlib import graphs, runtime
 from carlib.backbones import freeze
+from carlib.cache import shards_folder
 from carlib.errors import ExportError, OptionError
 from carlib.files import atomic_folder, write_bytes, write_text
 from carlib.model import ImageClassificationModel
-from carlib.wholemodel import resized
+from carlib.wholemodel import keras_model, resized
 
 TOLERANCE = 1e-5  # of a probability, on photos of the input size
 LABELS = "labels.txt"
@@ -93,6 +94,20 @@ def _pixels():
 def write_frozen_graph(frozen, path: Path) -> None:
     """Write what `freeze_model` returned as a `.pb` file."""
     graph = frozen.graph.as_graph_def()
+    write_bytes(path, graph.SerializeToString(deterministic=True))
+
+
+def write_kept_graph(
+    model: ImageClassificationModel, path: Path, workspace_path: str | os.PathLike
+) -> None:
+    """Write a model as a `.pb` file, by the networks that a workspace keeps.
+
+    Those that it doesn't keep are built, and kept.
+    """
+    backbones = model.backbones
+    layers = [b.layer(shards_folder(workspace_path, b)) for b in backbones]
+    whole = keras_model(backbones, model.head, model.augment, layers)
+    graph = graphs.frozen(whole, "probabilities")
     write_bytes(path, graph.SerializeToString(deterministic=True))
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from carlib import wholemodel
 from carlib.backbones import Backbone
+from carlib.cache import kept_folder
 from carlib.errors import ArchiveError, OptionError
 from carlib.joining import gather
 from carlib.linear import LinearHead
@@ -195,8 +196,9 @@ class ImageClassificationModel:
         arrays = {f"{name}.npy": getattr(self.head, name) for name in HEAD}
         networks: dict[str, bytes] = {}
         for number, backbone in enumerate(self.backbones):
-            arrays[backbone_member(number)] = backbone.weights_vector()
-            if network := backbone.int8_network():
+            kept = kept_folder(self.workspace_path, backbone)
+            arrays[backbone_member(number)] = backbone.weights_vector(kept)
+            if network := backbone.int8_network(kept):
                 networks |= zip(int8_members(number), network, strict=True)
         write_model(path, self._fields(), arrays, networks)
         return Path(path)

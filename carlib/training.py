@@ -15,7 +15,7 @@ from carlib import options
 from carlib.backbones import Backbone, resolve_arch
 from carlib.data import about
 from carlib.errors import CarlibError, OptionError
-from carlib.exporting import freeze_model, labels_text, write_frozen_graph
+from carlib.exporting import labels_text, write_kept_graph
 from carlib.files import write_text
 from carlib.joining import gather
 from carlib.model import ImageClassificationModel
@@ -293,7 +293,7 @@ class ImageClassificationTrainer:
         slugs = [backbone.architecture.slug for backbone in self.backbones]
         name = f"{self.final_model_prefix}{'+'.join(slugs)}"
         workspace = Path(self.workspace_path)
-        write_frozen_graph(freeze_model(model), workspace / f"{name}.pb")
+        write_kept_graph(model, workspace / f"{name}.pb", workspace)
         write_text(workspace / f"{name}.labels.txt", labels_text(model))
 
 

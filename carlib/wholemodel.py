@@ -12,21 +12,26 @@ from carlib.linear import LinearHead
 
 
 def keras_model(
-    backbones: Sequence[Backbone], head: LinearHead, augment: str | None = None
+    backbones: Sequence[Backbone],
+    head: LinearHead,
+    augment: str | None = None,
+    networks: Sequence[Any] | None = None,
 ) -> Any:
     """Return a Keras model: pixels, uint8 (n, height, width, 3), to probabilities.
 
-    With augment="flip" it averages a photo and its mirror image.
+    With augment="flip" it averages a photo and its mirror image. `networks` stand for
+    the backbones' own, such as each one's `Backbone.layer`.
     """
     keras = runtime.keras()
+    networks = networks or [backbone.network for backbone in backbones]
     with runtime.plain_float32():
         pixels = keras.Input((None, None, 3), dtype="uint8", name="pixels")
         squares = [resized(pixels, backbone) for backbone in backbones]
         top = _top(head)
-        outputs = top(_features(backbones, squares))
+        outputs = top(_features(networks, squares))
         if augment == "flip":
             mirrored = [keras.ops.flip(square, axis=2) for square in squares]
-            both = [outputs, top(_features(backbones, mirrored))]
+            both = [outputs, top(_features(networks, mirrored))]
             outputs = keras.layers.Average(name="average")(both)
         return keras.Model(pixels, outputs, name="car_damage")
 
@@ -40,10 +45,9 @@ def resized(pixels: Any, backbone: Backbone) -> Any:
     return ops.clip(ops.round(x), 0, 255)
 
 
-def _features(backbones: Sequence[Backbone], squares: Sequence[Any]) -> Any:
+def _features(networks: Sequence[Any], squares: Sequence[Any]) -> Any:
     features = [
-        backbone.network(square)
-        for backbone, square in zip(backbones, squares, strict=True)
+        network(square) for network, square in zip(networks, squares, strict=True)
     ]
     if len(features) == 1:
         return features[0]

@@ -351,7 +351,7 @@ def test_old_temporary_files_of_killed_writers_go_with_the_next_write(
 def test_hashes_of_a_network_in_another_form_mean_that_there_is_none(tmp_path, content):
     network = tmp_path / engines.NETWORK
     network.mkdir()
-    for part in engines.PARTS:
+    for part in engines.PARTS[engines.NETWORK]:
         (network / part).write_bytes(b"x")
     (network / "sha256.json").write_text(content, "utf-8")
     assert engines.kept_model(tmp_path) is None

@@ -157,9 +157,9 @@ def test_the_best_checkpoint_is_of_the_best_epoch(trainer, train, tmp_path):
 
 def test_callbacks_get_kerass_names_and_the_historys_figures(trainer, train, tmp_path):
     seen = Weights()
-    model = trainer(
-        callbacks=[seen, CSVLogger(tmp_path / "own.csv")], epoch=3
-    ).fit(train)
+    model = trainer(callbacks=[seen, CSVLogger(tmp_path / "own.csv")], epoch=3).fit(
+        train
+    )
     assert all(set(logs) == KERAS_NAMES for logs in seen.logs)
     assert_figures(model, seen.logs)
     assert_figures(model, read_csv(tmp_path / "own.csv"))

@@ -22,7 +22,6 @@ from carlib.modelfile import _hash_of_fields
 from carlib.training import ImageClassificationTrainer
 
 
-
 @pytest.fixture(scope="module")
 def few(photos):
     """Four photos a class."""
@@ -219,9 +218,7 @@ def test_photos_that_cannot_be_read_are_listed_once_or_skipped(
     assert list(table.error.str.contains("HTML")) == [False, True, False]
     assert table.predicted_label.isna().tolist() == [False, True, False]
     expected = probabilities(model, paths[::2])
-    np.testing.assert_array_equal(
-        table.loc[[0, 2], list(model.class_names)], expected
-    )
+    np.testing.assert_array_equal(table.loc[[0, 2], list(model.class_names)], expected)
 
 
 def test_features_that_one_network_cannot_have_are_an_error(tmp_path):

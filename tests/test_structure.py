@@ -19,7 +19,8 @@ PACKAGE = ROOT / "carlib"
 ORDER = [
     *("errors", "files", "archives", "downloads", "sources", "index", "data"),
     *("formats", "images", "reading", "interrupts", "runtime", "precisions"),
-    *("efficientnet", "architectures", "weights", "engines", "quantizing", "backbones"),
+    *("efficientnet", "architectures", "weights", "keeping", "engines"),
+    *("graphs", "quantizing", "backbones"),
     *("shards", "statindex", "cache", "bottlenecks", "joining", "transformer"),
     *("linear", "stopping", "schedules", "optimizers", "head", "fitting"),
     *("modelfile", "wholemodel", "model", "exporting"),
