@@ -42,6 +42,11 @@ PICTURES = (".png", ".svg", ".pdf")
     default="all",
     help="Which of DATA's photos; T leaves those in V for a last judgement.",
 )
+@option(
+    "--recommended",
+    is_flag=True,
+    help="Train as carlib train --recommended does; it takes minutes.",
+)
 @option("--output", metavar="FILE", help="Draw a picture: a .png, .svg or .pdf.")
 @workspace_option()
 @json_option
@@ -51,6 +56,7 @@ def compare(
     folds: int,
     seeds: int,
     subset: str,
+    recommended: bool,
     output: str | None,
     workspace: str,
     as_json: bool,
@@ -59,7 +65,7 @@ def compare(
 
     A row a backbone: micro-accuracy, macro-accuracy and log-loss with their
     intervals, photos a second, size, and the difference from the first row with the p
-    of a paired test. All are judged on the same folds, by default options.
+    of a paired test. All are judged on the same folds, by the same options.
 
     \b
     Examples:
@@ -70,6 +76,7 @@ def compare(
     """
     from carlib import comparing
     from carlib import data as datasets
+    from carlib.training import RECOMMENDED, ImageClassificationTrainer
 
     check_picture(output)
     with stdout_kept(as_json):
@@ -79,9 +86,13 @@ def compare(
         comparison = comparing.compare(
             photos,
             [parts_of(arch) for arch in archs],
+            ImageClassificationTrainer(
+                arch=parts_of(archs[0]),
+                workspace_path=workspace,
+                **(RECOMMENDED if recommended else {}),
+            ),
             folds=folds,
             seeds=range(1, seeds + 1),
-            workspace_path=workspace,
         )
         if output:
             write_bytes(output, picture_of(comparison, Path(output).suffix))

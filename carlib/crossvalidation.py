@@ -160,7 +160,7 @@ def cross_validate(
         >>> cv.summary.loc["log_loss", "mean"]
     """
     check_runs(folds, seeds)
-    photo_set = trainer.photo_set(photos)
+    photo_set = dataclasses.replace(trainer, on_error="raise").photo_set(photos)
     distinct = distinct_photos(photo_set.photos)
     check_classes(photo_set, distinct, folds)
     with _bar(trainer, folds * len(seeds), progress) as bar:

@@ -75,6 +75,7 @@ _EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "an EarlyStopping or None",
         lambda value: isinstance(value, EarlyStopping | None),
     ),
+    "on_error": ('"raise" or "skip"', lambda value: value in ("raise", "skip")),
     "augment": ('"flip" or None', lambda value: value in ("flip", None)),
     "l2": (
         '0 or more, or "auto"',

@@ -1,6 +1,7 @@
 """Photos as the head sees them: features and labels, in an order that is their own."""
 
 import hashlib
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,6 +41,27 @@ class PhotoSet:
     def some(self, positions: np.ndarray) -> "PhotoSet":
         """Return some of these photos, by position or by a mask."""
         return replace(self, rows=self.rows[positions], labels=self.labels[positions])
+
+    def readable(self) -> "PhotoSet":
+        """Return those that could be read; warn of the others, all of them.
+
+        Raises:
+            DataError: Of a class there are none.
+        """
+        errors = self.features.errors
+        if not errors:
+            return self
+        rest = self.some(np.array([row not in errors for row in self.rows]))
+        gone = set(self.labels.tolist()) - set(rest.labels.tolist())
+        if gone:
+            raise DataError(
+                "Of some classes no photo can be read.",
+                [*(self.classes[label] for label in sorted(gone)), *errors.values()],
+            )
+        listed = "\n".join(f"  {errors[row]}" for row in sorted(errors))
+        count = f"{len(errors):,} of {len(self):,} photos"
+        warnings.warn(f"Left out {count}:\n{listed}", stacklevel=3)
+        return rest
 
     def hold_out(self, fraction: float, seed: int) -> tuple["PhotoSet", "PhotoSet"]:
         """Take a share of each class out; see `data.stratified_split`."""

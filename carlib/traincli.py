@@ -109,6 +109,12 @@ class Strength(click.ParamType):
     help="How far to distrust the labels.",
 )
 @option("--shuffle", is_flag=True, help="In a new order each epoch.")
+@option(
+    "--on-error",
+    type=click.Choice(["raise", "skip"]),
+    default="raise",
+    help="What to do about photos that can't be read.",
+)
 @option("--seed", default=1, help="Draws whatever is random.")
 @option(
     "--early-stopping/--no-early-stopping",
@@ -152,6 +158,7 @@ def train(
       carlib train photos.zip --output ImageModel.zip
       carlib train photos --arch EfficientNetLite0 --epoch 50
       carlib train photos --arch EfficientNetLite0 --arch MobileNetV2 --recommended
+      carlib train photos --assert-accuracy-at-least 0.75
       carlib train sample --json > figures.json
     """
     started = time.monotonic()
@@ -218,8 +225,8 @@ def make_trainer(
     given = None if weights.lower() == "none" else weights
     if given not in (None, "imagenet") and (len(archs) > 1 or archs == ("auto",)):
         raise OptionError(
-            "A weights file fits one network only; --arch auto doesn't say "
-            "which, nor do several.",
+            "A weights file fits one network only; --arch auto doesn't say which, "
+            "nor do several.",
             hint=f"Name it with --arch: {', '.join(carlib.ARCHS)}",
         )
     calibration = photos if precision == "int8" else None

@@ -53,6 +53,7 @@ RECOMMENDED = MappingProxyType(
         "learning_rate": 0.003,
         "batch_size": 32,
         "early_stopping": None,
+        "epoch": 100,
     }
 )
 
@@ -107,6 +108,8 @@ class ImageClassificationTrainer:
             copy. An optimizer brings its own learning rate, which stays as it is unless
             there is a schedule: pass `learning_rate_scheduler=None` to keep it.
         shuffle: Draw a new order of the photos for each epoch.
+        on_error: What to do with photos that can't be read: "raise" an error that lists
+            them, or "skip" them: they are listed in a warning and in the model's notes.
         callbacks: Keras callbacks, told of the head's training.
         logs: "csv", "tensorboard" or both, written to the workspace (see
             `logs.log_callbacks`).
@@ -142,6 +145,7 @@ class ImageClassificationTrainer:
     class_weight: str | Mapping[str, float] | None = None
     optimizer: Any = "sgd"
     shuffle: bool = False
+    on_error: str = "raise"
     callbacks: Sequence[Any] = ()
     logs: Sequence[str] = ()
     seed: int = 1
@@ -178,7 +182,7 @@ class ImageClassificationTrainer:
 
         Raises:
             DataError: Fewer than two classes, or a validation class that is never
-                trained.
+                trained; a class none of whose photos can be read.
             ImageError: Photos that can't be read, all of them at once.
             CarlibError: `stop()` was called before there was anything to train.
         """
@@ -199,7 +203,11 @@ class ImageClassificationTrainer:
             augment=self.augment,
             options=self._options_of_model(trained),
             data_hash=data_hash(fitted, watched),
-            notes=[*_about_weights(self.backbones), *about(train)],
+            notes=[
+                *_about_weights(self.backbones),
+                *about(train),
+                *_about_skipped(fitted, watched),
+            ],
             workspace_path=self.workspace_path,
         )
         self._write_final_model(model)
@@ -238,10 +246,11 @@ class ImageClassificationTrainer:
             self.workspace_path,
             augment=self.augment,
             reuse=reuse[dataset],
+            on_error=self.on_error,
             on_photo=self.metrics_callback and functools.partial(self._photo, dataset),
         )
         labels = photos.damage_class.map(classes.index).to_numpy(np.int32)
-        return PhotoSet(features, np.arange(len(labels)), labels, classes)
+        return PhotoSet(features, np.arange(len(labels)), labels, classes).readable()
 
     def hold_out(self, fitted: PhotoSet) -> tuple[PhotoSet, PhotoSet | None]:
         """Take photos to watch out of those to train on, where that is asked for."""
@@ -295,6 +304,12 @@ class ImageClassificationTrainer:
         workspace = Path(self.workspace_path)
         write_kept_graph(model, workspace / f"{name}.pb", workspace)
         write_text(workspace / f"{name}.labels.txt", labels_text(model))
+
+
+def _about_skipped(*sets: PhotoSet | None) -> list[str]:
+    found = [photo_set.features.errors for photo_set in sets if photo_set]
+    errors = {error: 0 for errors in found for error in errors.values()}
+    return [f"Left out of the training: {error}" for error in errors]
 
 
 def _about_weights(backbones: Sequence[Backbone]) -> list[str]:

@@ -248,8 +248,25 @@ def test_a5_bad_photos_are_all_listed_and_without_them_training_goes_through(
         assert sum(f"bad{row}.jpeg" in line for line in listed) == 1
     assert len(heard) == 21  # computed, and kept
     model = trainer(**options).fit(few.drop(index=list(contents)))
+    with pytest.warns(UserWarning, match="Left out 3 of 24 photos") as warned:
+        completed = trainer(**options, on_error="skip").fit(few)
     assert len([m for m in heard if isinstance(m, carlib.BottleneckMetrics)]) == 21
-    assert np.isfinite(model.kernel).all()
+    np.testing.assert_array_equal(completed.kernel, model.kernel)
+    for row in contents:
+        assert f"bad{row}.jpeg" in str(warned[0].message)
+        assert sum(f"bad{row}.jpeg" in note for note in completed.notes) == 1
+
+
+def test_a5_a_class_none_of_whose_photos_can_be_read_is_an_error(
+    trainer, blind, train, tmp_path
+):
+    few = train.groupby("damage_class").head(2).reset_index(drop=True)
+    (tmp_path / "bad.jpeg").write_bytes(b"<html>")
+    few.loc[few.damage_class == "door_dent", "image_path"] = str(tmp_path / "bad.jpeg")
+    options = {"arch": blind, "workspace_path": tmp_path / "w", "epoch": 1}
+    with pytest.raises(carlib.DataError, match="no photo can be read") as caught:
+        trainer(**options, early_stopping=None, on_error="skip").fit(few)
+    assert caught.value.problems[0] == "door_dent"
 
 
 # --- A6: save and load ---------------------------------------------------------------

@@ -398,7 +398,7 @@ def test_ctrl_c_keeps_what_was_computed(sample, tmp_path):
     assert "What was computed is kept in workspace;" in stderr
     assert "Traceback" not in stderr
     (kept,) = carlib.cache_info("workspace")
-    assert 0 < kept["photos"] < 576
+    assert 0 < kept["photos"] < 640
 
 
 def interrupted(data: Path) -> tuple[int, str]:
@@ -408,7 +408,7 @@ def interrupted(data: Path) -> tuple[int, str]:
         [*command, "--epoch", "1"], stderr=subprocess.PIPE, stdout=subprocess.PIPE
     )
     seen = b""
-    while not re.search(rb"\| [1-9]\d*/576 ", seen):
+    while not re.search(rb"\| [1-9]\d*/640 ", seen):
         byte = process.stderr.read(1)
         assert byte, seen
         seen += byte

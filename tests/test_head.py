@@ -1,4 +1,4 @@
-"""The head takes Keras's own steps: `Model.fit` on the same batches is the yardstick."""
+"""The head takes Keras's own steps: `Model.fit` on the same batches is what counts."""
 
 import keras
 import numpy as np
