@@ -3,9 +3,9 @@
     python benchmarks/training.py --data photos.zip --arch EfficientNetLite0
     python benchmarks/training.py --width 2048        (random features, no photos)
 
-All three get the same cached features. carlib and `Model.fit` take the same steps in the
-same order, so that their weights can be compared; LogisticRegression goes to the optimum
-of its own penalised loss.
+All get the same cached features. carlib and `Model.fit` take the same steps in the same
+order, so that their weights can be compared; LogisticRegression goes to the optimum of
+its own penalised loss.
 """
 
 import json
@@ -48,7 +48,7 @@ def random_features(width: int) -> Sets:
     """Return 1,030 + 180 rows of eight classes that can be told apart, mostly."""
     rng = np.random.default_rng(SEED)
     labels = rng.integers(0, 8, 1210).astype(np.int32)
-    centres = rng.normal(0, 0.12, (8, width))
+    centres = rng.normal(0, 0.2, (8, width))
     features = np.abs(rng.normal(centres[labels], 0.6)).astype(np.float32)
     return features[:1030], labels[:1030], features[1030:], labels[1030:]
 

@@ -156,6 +156,7 @@ class Head:
             with tf.GradientTape() as tape:
                 logits, hits, losses = self._judge(features[rows], labels[rows])
                 loss = self._loss(labels[rows], logits, losses)
+                loss = self.optimizer.scale_loss(loss)  # `apply` scales back
             gradients = tape.gradient(loss, self.layer.trainable_variables)
             if self.scheduled:
                 self.optimizer.learning_rate.assign(rates[batch])

@@ -1,8 +1,9 @@
 """Logs of a training in the workspace, by Keras's callbacks: CSV and TensorBoard."""
 
+import contextlib
 import datetime
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ from carlib import runtime
 KINDS = ("csv", "tensorboard")
 
 
-def log_callbacks(kinds: Sequence[str], workspace_path: Path) -> list[Any]:
-    """Return Keras callbacks that write a training's figures, epoch by epoch.
+@contextlib.contextmanager
+def log_callbacks(kinds: Sequence[str], workspace_path: Path) -> Iterator[list[Any]]:
+    """Yield Keras callbacks that write a training's figures, epoch by epoch.
+
+    Their files are closed afterwards, where training failed too.
 
     | in workspace/logs/<date and time> | content |
     |---|---|
@@ -23,10 +27,16 @@ def log_callbacks(kinds: Sequence[str], workspace_path: Path) -> list[Any]:
         kinds: Which of `KINDS`; for none, nothing is written.
     """
     if not kinds:
-        return []
+        yield []
+        return
     folder = _new_folder(workspace_path / "logs")
     makers = {"csv": _csv, "tensorboard": _tensorboard}
-    return [makers[kind](folder) for kind in kinds]
+    callbacks = [makers[kind](folder) for kind in kinds]
+    try:
+        yield callbacks
+    finally:
+        for callback in callbacks:
+            callback.on_train_end()
 
 
 def _new_folder(root: Path) -> Path:
@@ -63,7 +73,7 @@ def _tensorboard(folder: Path) -> Any:
                 tag, number = f"epoch_{name.removeprefix('val_')}", tf.constant(value)
                 tf.summary.write(tag, number, epoch, kind)
 
-    def close(logs: dict[str, float] | None) -> None:
+    def close(logs: dict[str, float] | None = None) -> None:
         for writer in writers.values():
             writer.close()
 

@@ -49,6 +49,13 @@ def is_optimizer(value: Any) -> bool:
     )
 
 
+def has_schedule(optimizer: Any) -> bool:
+    """Tell whether an optimizer's learning rate is a Keras schedule of its own."""
+    if isinstance(optimizer, str):
+        return False
+    return isinstance(optimizer.get_config()["learning_rate"], dict)
+
+
 def plain(optimizer: Any) -> Any:
     """Return an optimizer as plain values, ready for JSON."""
     if isinstance(optimizer, str):

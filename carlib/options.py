@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 from carlib import logs, optimizers, schedules
 from carlib.backbones import Backbone
 from carlib.precisions import or_float32
@@ -21,13 +23,21 @@ def out_of_range(trainer: Any) -> Iterator[str]:
                 yield f"{name} must be {expected}. Received: {value!r}"
     if trainer.logs and trainer.workspace_path is None:
         yield "logs go into the workspace, and workspace_path is None."
-    own_schedule = not isinstance(trainer.optimizer, str) and isinstance(
-        getattr(trainer.optimizer, "get_config", dict)().get("learning_rate"), dict
-    )
-    if own_schedule and trainer.learning_rate_scheduler is not None:
+    if (
+        trainer.learning_rate_scheduler is not None
+        and optimizers.is_optimizer(trainer.optimizer)
+        and optimizers.has_schedule(trainer.optimizer)
+    ):
         yield (
             "optimizer has a schedule of its own: learning_rate_scheduler must be None."
         )
+
+
+def as_python(value: Any) -> Any:
+    """Return NumPy's numbers, in a dict too, as Python's, which JSON and Keras take."""
+    if isinstance(value, Mapping):
+        return {name: as_python(value[name]) for name in value}
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _is_number(value: Any) -> bool:
@@ -36,6 +46,10 @@ def _is_number(value: Any) -> bool:
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, Integral) and value >= 1
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
 
 
 def _is_schedule(value: Any) -> bool:
@@ -80,7 +94,8 @@ _EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "l2": (
         '0 or more, or "auto"',
         lambda value: (
-            value == "auto" or (_is_number(value) and 0 <= value < float("inf"))
+            (isinstance(value, str) and value == "auto")
+            or (_is_number(value) and 0 <= value < float("inf"))
         ),
     ),
     "label_smoothing": (
@@ -93,8 +108,23 @@ _EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "optimizer": ("the name of a Keras optimizer, or one", optimizers.is_optimizer),
     "logs": (
-        f"some of {', '.join(logs.KINDS)}",
-        lambda value: not isinstance(value, str) and set(value) <= set(logs.KINDS),
+        f"a list of some of {', '.join(logs.KINDS)}",
+        lambda value: _is_list(value) and all(kind in logs.KINDS for kind in value),
+    ),
+    "callbacks": (
+        "a list of Keras callbacks",
+        lambda value: (
+            _is_list(value) and all(hasattr(each, "on_epoch_end") for each in value)
+        ),
+    ),
+    "standardize": (
+        "True, False or None",
+        lambda value: isinstance(value, bool | None),
+    ),
+    "shuffle": ("True or False", lambda value: isinstance(value, bool)),
+    "seed": (
+        "a whole number of 0 or more",
+        lambda value: isinstance(value, Integral) and value >= 0,
     ),
 }
 _NOT_PLAIN = ("arch", "metrics_callback", "callbacks")
@@ -124,6 +154,7 @@ def _of_backbone(backbone: Backbone) -> dict:
 def from_plain(options: Mapping) -> dict:
     """Return what to make the trainer of whose `to_plain` these are."""
     rest = dict(options)
+    rest.pop("l2_chosen", None)  # a model's options tell it
     backbones = [
         Backbone(b["arch"], b["weights"], b["weights_seed"], or_float32(b["precision"]))
         for b in rest.pop("backbones")

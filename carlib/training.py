@@ -1,5 +1,6 @@
 """The trainer: ML.NET's options and meaning, on cached bottlenecks."""
 
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -151,6 +152,8 @@ class ImageClassificationTrainer:
     seed: int = 1
 
     def __post_init__(self):
+        for field in dataclasses.fields(self):
+            setattr(self, field.name, options.as_python(getattr(self, field.name)))
         problems = [*options.out_of_range(self)]
         if problems:
             raise OptionError("These options are out of their range.", problems)

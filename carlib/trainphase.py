@@ -69,19 +69,20 @@ def train_on(
             lines.append(metrics)
             tell(metrics)
 
-    best_epoch = train_head(
-        head,
-        (rows, labels),
-        watched and (watched.as_they_are(), watched.labels),
-        batch_size=options.batch_size,
-        epochs=options.epoch,
-        rates=_rates(options, head, len(labels)),
-        early_stopping=options.early_stopping,
-        on_epoch=on_epoch,
-        shuffle=np.random.default_rng(options.seed) if options.shuffle else None,
-        callbacks=[*options.callbacks, *_log_callbacks(options)],
-        is_stopped=is_stopped,
-    )
+    with log_callbacks(options.logs, Path(options.workspace_path or ".")) as logs:
+        best_epoch = train_head(
+            head,
+            (rows, labels),
+            watched and (watched.as_they_are(), watched.labels),
+            batch_size=options.batch_size,
+            epochs=options.epoch,
+            rates=_rates(options, head, len(labels)),
+            early_stopping=options.early_stopping,
+            on_epoch=on_epoch,
+            shuffle=np.random.default_rng(options.seed) if options.shuffle else None,
+            callbacks=[*options.callbacks, *logs],
+            is_stopped=is_stopped,
+        )
     history = pd.DataFrame(map(dataclasses.asdict, lines))
     return TrainedHead(head.linear(), history, best_epoch, l2, options.augment)
 
@@ -121,10 +122,6 @@ def _rates(options: Any, head: Head, n_rows: int) -> Callable[[int], np.ndarray]
     schedule, optimizer = options.learning_rate_scheduler, options.optimizer
     first = options.learning_rate if isinstance(optimizer, str) else head.learning_rate
     return lambda epoch: schedule.rates(epoch, n_rows, options.batch_size, first)
-
-
-def _log_callbacks(options: Any) -> list[Any]:
-    return log_callbacks(options.logs, Path(options.workspace_path or "."))
 
 
 def _epoch_metrics(
@@ -177,4 +174,6 @@ def _statistics(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     scaler = StandardScaler()
     for block in blocks(rows):
         scaler.partial_fit(rows[block])
-    return scaler.mean_.astype(np.float32), scaler.scale_.astype(np.float32)
+    # Keras divides by 1e-7 at the least; what varies so little is as good as constant.
+    scale = np.where(scaler.scale_ < 1e-6, 1, scaler.scale_)
+    return scaler.mean_.astype(np.float32), scale.astype(np.float32)

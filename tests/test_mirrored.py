@@ -246,6 +246,13 @@ def test_photos_that_cannot_be_read_are_listed_once(model, mixed, backbone):
 
 
 def test_photos_that_cannot_be_read_are_skipped(model, mixed):
+    features = gather(
+        mixed, model.backbones, None, augment="flip", progress=False, on_error="skip"
+    )
+    assert sorted(features.errors) == [1, 3]
+    for view in (False, True):
+        bad = np.isnan(features.of_photos(view)).all(axis=1)
+        assert bad.tolist() == [False, True, False, True, False]
     table = model.predict(mixed, on_error="skip", progress=False)
     assert list(table.error != "") == [False, True, False, True, False]
     assert table.predicted_label.isna().tolist() == [False, True, False, True, False]
