@@ -57,9 +57,9 @@ def _without_captures(traced: Any, output: str) -> Any:
     first = len(traced.inputs) - len(traced.captured_inputs)
     names = [tensor.op.name for tensor in traced.inputs[first:]]
     captured = dict(zip(names, traced.captured_inputs, strict=True))
-    graph = runtime.tensorflow().compat.v1.graph_util.extract_sub_graph(
-        traced.graph.as_graph_def(), [output]
-    )
+    util = runtime.tensorflow().compat.v1.graph_util
+    with runtime.quiet_log():  # which calls it old; it has no successor
+        graph = util.extract_sub_graph(traced.graph.as_graph_def(), [output])
     for node in graph.node:
         if node.name in captured:
             _hold(node, captured[node.name].numpy())
