@@ -58,7 +58,7 @@ def _without_captures(traced: Any, output: str) -> Any:
     names = [tensor.op.name for tensor in traced.inputs[first:]]
     captured = dict(zip(names, traced.captured_inputs, strict=True))
     util = runtime.tensorflow().compat.v1.graph_util
-    with runtime.quiet_log():  # which calls it old; it has no successor
+    with runtime.quiet_log("ERROR"):  # which calls it old; it has no successor
         graph = util.extract_sub_graph(traced.graph.as_graph_def(), [output])
     for node in graph.node:
         if node.name in captured:

@@ -104,15 +104,15 @@ def plain_float32() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def quiet_log() -> Iterator[None]:
+def quiet_log(level: str = "WARNING") -> Iterator[None]:
     """Keep TensorFlow's log from telling of every file that it writes."""
     log = tensorflow().get_logger()
-    level = log.level
-    log.setLevel("WARNING")
+    before = log.level
+    log.setLevel(level)
     try:
         yield
     finally:
-        log.setLevel(level)
+        log.setLevel(before)
 
 
 @contextlib.contextmanager

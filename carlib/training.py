@@ -113,7 +113,7 @@ class ImageClassificationTrainer:
             them, or "skip" them: they are listed in a warning and in the model's notes.
         callbacks: Keras callbacks, told of the head's training.
         logs: "csv", "tensorboard" or both, written to the workspace (see
-            `logs.log_callbacks`).
+            `logs.log_callbacks`; to look at the latter: `pip install tensorboard`).
         seed: The same seed and photos give the same model.
 
     Raises:

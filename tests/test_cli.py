@@ -171,6 +171,28 @@ def test_an_option_out_of_its_range_is_named_before_the_work(sample, option):
     assert not Path("workspace").exists()
 
 
+def test_networks_are_joined_and_trained_as_recommended_but_for_what_is_typed(
+    sample, tmp_path
+):
+    archs = ("--arch", "EfficientNetLite0", "--arch", "MobileNetV2-0.35")
+    options = ("--recommended", "--epoch", 2, "--l2", 0.05, "--weights", "none")
+    output = tmp_path / "joined.zip"
+    rest = ("--subset", "all", "--log", "csv", "--output", output, "--json")
+    figures = json.loads(run("train", sample, *archs, *options, *rest).stdout)
+    assert figures["arch"] == "EfficientNetLite0 + MobileNetV2-0.35"
+    assert figures["photos"] == {"T": 200, "V": 0} and figures["metrics"] is None
+    made = carlib.load_model(output).options
+    expected = dict(carlib.RECOMMENDED) | {"epoch": 2, "l2": 0.05}
+    assert {name: made[name] for name in expected} == expected
+    (log,) = Path("workspace/logs").glob("*/training.csv")
+    assert len(log.read_text("utf-8").splitlines()) == 3
+
+
+def test_the_accuracy_gate_needs_photos_to_evaluate_on(sample):
+    gate = ("--subset", "all", "--assert-accuracy-at-least", 0.5)
+    assert "needs photos in V" in failure("train", sample, *gate)
+
+
 def test_a_weights_file_needs_the_name_of_its_network(sample):
     stderr = failure("train", sample, "--weights", "my.h5")
     assert "--arch auto doesn't say which" in stderr
