@@ -1,5 +1,6 @@
 """Features of several backbones side by side, and of photos' mirror images."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -45,7 +46,7 @@ class Features:
         """Whether there are mirror images."""
         return len(self.keys) > self.n_photos
 
-    @property
+    @functools.cached_property
     def errors(self) -> dict[int, str]:
         """What is wrong with photos that have no features, by their position."""
         found: dict[int, str] = {}

@@ -62,6 +62,21 @@ def backbone():
     return Backbone("EfficientNetLite0")
 
 
+@pytest.fixture
+def trainer(backbone, workspace):
+    """A trainer that finds its features in the workspace and doesn't write a .pb."""
+
+    from carlib.training import ImageClassificationTrainer
+
+    def make(**options):
+        options = {"arch": backbone, "workspace_path": workspace} | options
+        trainer = ImageClassificationTrainer(**options)
+        trainer._write_final_model = lambda model: None
+        return trainer
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def trained(photos, workspace, backbone):
     """A model trained on the sample, for a few epochs."""

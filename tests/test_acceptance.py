@@ -50,19 +50,6 @@ def blind():
     return carlib.Backbone("MobileNetV2-0.35", weights=None)
 
 
-@pytest.fixture
-def trainer(backbone, workspace):
-    """A trainer that finds its features in the workspace, and writes no `.pb`."""
-
-    def make(**options):
-        options = {"arch": backbone, "workspace_path": workspace} | options
-        trainer = carlib.ImageClassificationTrainer(**options)
-        trainer._write_final_model = lambda model: None
-        return trainer
-
-    return make
-
-
 def typed(*arguments):
     """What a command does, in this process: its exit code, stdout and stderr."""
     result = CliRunner().invoke(cli.main, list(map(str, arguments)))

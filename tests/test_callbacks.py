@@ -34,17 +34,6 @@ def train(photos):
     return photos[photos.subset == "T"][::2].reset_index(drop=True)  # 80: 72 and 8
 
 
-@pytest.fixture
-def trainer(backbone, workspace):
-    def make(**options):
-        options = {"arch": backbone, "workspace_path": workspace} | options
-        trainer = ImageClassificationTrainer(**options)
-        trainer._write_final_model = lambda model: None
-        return trainer
-
-    return make
-
-
 def watched(model):
     rows = model.history[model.history.dataset == "Validation"]
     return rows.set_index("epoch")

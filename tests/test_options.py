@@ -40,17 +40,6 @@ def skewed(train):
     return train.loc[np.concatenate([part.index for part in parts])]
 
 
-@pytest.fixture
-def trainer(backbone, workspace):
-    def make(**options):
-        options = {"arch": backbone, "workspace_path": workspace} | options
-        trainer = ImageClassificationTrainer(**options)
-        trainer._write_final_model = lambda model: None
-        return trainer
-
-    return make
-
-
 def same(one, other):
     return np.array_equal(one.kernel, other.kernel) and np.array_equal(
         one.bias, other.bias

@@ -23,19 +23,6 @@ def train(photos):
     return photos[photos.subset == "T"].reset_index(drop=True)
 
 
-@pytest.fixture
-def trainer(backbone, workspace):
-    """A trainer that finds its features in the workspace and doesn't write a .pb."""
-
-    def make(**options):
-        options = {"arch": backbone, "workspace_path": workspace} | options
-        trainer = ImageClassificationTrainer(**options)
-        trainer._write_final_model = lambda model: None
-        return trainer
-
-    return make
-
-
 def test_the_lines_are_the_workshops_to_the_character():
     lines = [
         BottleneckMetrics("Train", 1),
