@@ -27,7 +27,6 @@ __all__ = [
     "load_index",
     "locate_data",
     "split",
-    "stratified_split",
 ]
 
 COLUMNS = ["image_path", "damage_class", "subset"]
@@ -96,42 +95,29 @@ def split(photos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return train.reset_index(drop=True), validation.reset_index(drop=True)
 
 
-def stratified_split(
-    photos: pd.DataFrame, fraction: float, seed: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Take the same share of every class, chosen by the photos' content and the seed.
+def held_out(
+    contents: Sequence[str], labels: Sequence[str], fraction: float, seed: int
+) -> np.ndarray:
+    """Choose the same share of every class, by the photos' content and the seed.
 
     Names, paths and the order of rows have no say in it. Copies of a photo within a
     class stay on one side. Of each class one photo is taken at least and one left, so
     none is taken of a class whose photos are all the same.
 
     Args:
-        photos: With the columns image_path and damage_class.
+        contents: The SHA-256 of each photo's bytes, 64 hex digits.
+        labels: The class of each.
         fraction: Share to take, above 0 and below 1.
         seed: Another one takes other photos.
 
     Returns:
-        rest, taken: In the order of `photos`, rows counted from 0.
+        A mask (n,): which are taken.
 
     Raises:
         OptionError: The fraction isn't between 0 and 1.
-        DataError: A photo can't be read.
     """
     if not 0 < fraction < 1:
         raise OptionError(f"fraction is above 0 and below 1; got {fraction}.")
-    out = held_out(content_hashes(photos), photos.damage_class, fraction, seed)
-    return photos[~out].reset_index(drop=True), photos[out].reset_index(drop=True)
-
-
-def held_out(
-    contents: Sequence[str], labels: Sequence[str], fraction: float, seed: int
-) -> np.ndarray:
-    """Tell which photos `stratified_split` takes, as a mask (n,).
-
-    Args:
-        contents: The SHA-256 of each photo's bytes, 64 hex digits.
-        labels: The class of each.
-    """
     keys = [
         int(hashlib.sha256(f"{seed}:{content}".encode()).hexdigest()[:12], 16)
         for content in contents

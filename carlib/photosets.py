@@ -64,7 +64,7 @@ class PhotoSet:
         return rest
 
     def hold_out(self, fraction: float, seed: int) -> tuple["PhotoSet", "PhotoSet"]:
-        """Take a share of each class out; see `data.stratified_split`."""
+        """Take a share of each class out; see `data.held_out`."""
         names = [self.classes[label] for label in self.labels]
         out = held_out([key.hex() for key in self.photos], names, fraction, seed)
         return self.some(~out), self.some(out)

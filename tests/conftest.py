@@ -62,6 +62,13 @@ def backbone():
     return Backbone("EfficientNetLite0")
 
 
+@pytest.fixture(scope="session")
+def few(photos):
+    """Four of the sample's photos a class, to train on."""
+    train = photos[photos.subset == "T"]
+    return train.groupby("damage_class").head(4).reset_index(drop=True)
+
+
 @pytest.fixture
 def trainer(backbone, workspace):
     """A trainer that finds its features in the workspace and doesn't write a .pb."""

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carlib.archives import unzip
-from carlib.data import about, content_hashes, load_index, split, stratified_split
+from carlib.data import about, content_hashes, held_out, load_index, split
 from carlib.errors import DataError, OptionError
 from carlib.files import say
 from carlib.index import RESERVED
@@ -468,6 +468,14 @@ def test_a_split_without_t_or_with_other_subsets_is_an_error(subset):
         split(pd.DataFrame({"a": [1]}))
 
 
+def stratified_split(
+    photos: pd.DataFrame, fraction: float, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The photos that stay, and those that are held out."""
+    out = held_out(content_hashes(photos), photos.damage_class, fraction, seed)
+    return photos[~out].reset_index(drop=True), photos[out].reset_index(drop=True)
+
+
 def test_a_stratified_split_takes_the_same_share_of_every_class(tmp_path):
     photos = table_of(tmp_path, {"a": 50, "b": 10, "c": 2, "d": 1})
     rest, taken = stratified_split(photos, 0.1, seed=0)
@@ -512,7 +520,7 @@ def test_a_stratified_split_keeps_copies_together(tmp_path):
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5, float("nan")])
 def test_a_share_that_is_none_is_refused(fraction):
     with pytest.raises(OptionError, match="above 0 and below 1"):
-        stratified_split(pd.DataFrame(), fraction, seed=0)
+        held_out([], [], fraction, seed=0)
 
 
 def test_photos_that_are_gone_are_all_named(tmp_path):

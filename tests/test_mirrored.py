@@ -19,13 +19,6 @@ from carlib.training import ImageClassificationTrainer
 
 
 @pytest.fixture(scope="module")
-def few(photos):
-    """Four photos a class."""
-    train = photos[photos.subset == "T"]
-    return train.groupby("damage_class").head(4).reset_index(drop=True)
-
-
-@pytest.fixture(scope="module")
 def place(tmp_path_factory):
     return tmp_path_factory.mktemp("mirrored")
 
