@@ -21,7 +21,7 @@ from carlib.folds import OWN, check_classes, check_runs, distinct_photos, fold_n
 from carlib.metrics import Metrics, prior_log_loss
 from carlib.photosets import PhotoSet
 from carlib.resampling import interval, resampled_means
-from carlib.training import ImageClassificationTrainer
+from carlib.training import ImageClassificationTrainer, about_weights
 
 METRICS = {
     "micro_accuracy": "Micro-accuracy",
@@ -177,21 +177,13 @@ def cross_validate(
         predictions=predictions,
         summary=_summary(table, predictions, photo_set.classes, distinct),
         distinct=distinct,
-        notes=_notes(trainer, photos),
+        notes=[*about_weights(trainer.backbones), *about(photos)],
     )
 
 
 def arch_of(trainer: ImageClassificationTrainer) -> str:
     """Return the names of a trainer's backbones, as a model has them."""
     return " + ".join(backbone.arch for backbone in trainer.backbones)
-
-
-def _notes(trainer: ImageClassificationTrainer, photos: pd.DataFrame) -> list[str]:
-    random = [b.arch for b in trainer.backbones if b.weights is None]
-    notes = [
-        f"The weights of {name} are random: it never saw a photo." for name in random
-    ]
-    return [*notes, *about(photos)]
 
 
 @contextlib.contextmanager

@@ -207,7 +207,7 @@ class ImageClassificationTrainer:
             options=self._options_of_model(trained),
             data_hash=data_hash(fitted, watched),
             notes=[
-                *_about_weights(self.backbones),
+                *about_weights(self.backbones),
                 *about(train),
                 *_about_skipped(fitted, watched),
             ],
@@ -315,7 +315,9 @@ def _about_skipped(*sets: PhotoSet | None) -> list[str]:
     return [f"Left out of the training: {error}" for error in errors]
 
 
-def _about_weights(backbones: Sequence[Backbone]) -> list[str]:
-    if any(backbone.weights is None for backbone in backbones):
-        return ["The backbone's weights are random: it has never seen a photo."]
-    return []
+def about_weights(backbones: Sequence[Backbone]) -> list[str]:
+    """Return what a reader of figures must know of the backbones' weights, if any."""
+    random = [backbone.arch for backbone in backbones if backbone.weights is None]
+    return [
+        f"The weights of {name} are random: it never saw a photo." for name in random
+    ]
