@@ -104,7 +104,7 @@ def can_run(way: str) -> bool:
 
 def default_count(arch: str) -> int:
     """Return how many photos take the slowest way some seconds."""
-    from carlib.architectures import find
+    from carlib.backbones.architectures import find
 
     return 512 if find(arch).input_size <= 224 else 128
 

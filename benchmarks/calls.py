@@ -11,8 +11,8 @@ import numpy as np
 from processes import answer
 from ways import backbone
 
-from carlib.backbones import Backbone
-from carlib.bottlenecks import extract
+from carlib.backbones.backbone import Backbone
+from carlib.bottlenecks.extract import extract
 
 
 class Trivial(Backbone):

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 import carlib
-from carlib.images import decode
+from carlib.data.images import decode
 
 LARGE = (4000, 3000)  # 12 megapixels, as telephones make them
 QUALITY = 92

@@ -17,7 +17,7 @@ def run(job: dict) -> dict:
     Args:
         job: arch, rounds, large (a folder of photos).
     """
-    from carlib import images
+    from carlib.data import images
 
     made = backbone(job["arch"])
     to = (made.input_size, made.interpolation)

@@ -18,7 +18,7 @@ from sklearn.metrics import accuracy_score, log_loss, recall_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 import carlib
-from carlib import precisions
+from carlib.backbones import precisions
 
 FOLDS, STRENGTH = 5, 0.02
 

@@ -20,7 +20,8 @@ from processes import in_process
 from tables import machine, table
 
 HERE = Path(__file__).resolve().parent
-# What is younger than this the stat index does not trust (`carlib.statindex.RACY`).
+# What is younger than this the stat index does not trust: RACY in
+# `carlib.bottlenecks.stat_index`.
 SETTLED = 3.5
 
 

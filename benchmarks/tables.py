@@ -135,7 +135,7 @@ def _version(name: str) -> str | None:
 
 def draw(archs: dict[str, dict], path: str) -> None:
     """Draw the speeds as bars, an architecture a panel, and save them as a picture."""
-    from carlib.style import house_style
+    from carlib.plots.style import house_style
 
     height = 0.9 + sum(0.7 + 0.34 * len(_timed(found)) for found in archs.values())
     with house_style() as plt:
@@ -160,7 +160,7 @@ def _timed(found: dict) -> list[str]:
 
 
 def _bars(ax, found: dict) -> None:
-    from carlib.style import FIRST, INK, PALE
+    from carlib.plots.style import FIRST, INK, PALE
 
     ways = _timed(found)
     speeds = [found[way]["speeds"] for way in ways]

@@ -26,9 +26,9 @@ from tables import table
 
 import carlib
 from carlib import runtime
-from carlib.fitting import train_head
-from carlib.head import Head
-from carlib.linear import LinearHead
+from carlib.model.head import LinearHead
+from carlib.training.fitting import train_head
+from carlib.training.keras_head import Head
 
 BATCH, RATE, SEED = 10, 0.01, 1
 Sets = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]

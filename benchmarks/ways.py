@@ -17,7 +17,7 @@ BATCH = 32
 
 def backbone(arch: str, precision: str = "float32", calibration: Any = None) -> Any:
     """Return a backbone that needs no download: speed does not depend on weights."""
-    from carlib.backbones import Backbone
+    from carlib.backbones.backbone import Backbone
 
     embedded = arch == "EfficientNetLite0"
     weights = "imagenet" if embedded else None
@@ -36,7 +36,7 @@ class Carlib:
         return sorted(folder.iterdir()), self.workspace / folder.name
 
     def compute(self, prepared: Any) -> np.ndarray:
-        from carlib.bottlenecks import extract
+        from carlib.bottlenecks.extract import extract
 
         paths, workspace = prepared
         return extract(paths, self.backbone, workspace, progress=False).features
@@ -114,7 +114,7 @@ class Decoded:
         return [self.pixels(paths[i : i + BATCH]) for i in starts]
 
     def pixels(self, paths: list[Path]) -> np.ndarray:
-        from carlib import images
+        from carlib.data import images
 
         size, resizer = self.backbone.input_size, self.backbone.interpolation
         return np.stack([images.pixels(p.read_bytes(), size, resizer) for p in paths])

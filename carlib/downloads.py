@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from carlib.errors import CarlibError
-from carlib.files import atomic_path, say
+from carlib.files import atomic_path
+from carlib.messages import say
 
 # Seconds to connect, and between two pieces: a dead network is noticed in seconds,
 # a slow one isn't given up.

@@ -5,7 +5,6 @@ a temporary name beside its final one and renamed when it is complete.
 """
 
 import contextlib
-import functools
 import hashlib
 import json
 import os
@@ -17,37 +16,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from carlib.errors import DataError
-
 if TYPE_CHECKING:
     import numpy as np
 
 TEMPORARY = ".*.carlib.tmp"
 ABANDONED = 86_400  # seconds after which a temporary file is nobody's any more
-
-
-@functools.cache
-def say(message: str) -> None:
-    """Print a message to the person at the keyboard, each one once in a process."""
-    print(message, flush=True)
-
-
-def require(path: str | os.PathLike, made_by: str) -> Path:
-    """Return a path if it exists, else say which notebook makes it.
-
-    Raises:
-        DataError: The file isn't there yet.
-
-    Example:
-        >>> carlib.require("workspace/photos.csv", made_by="02_load_data")
-    """
-    path = Path(path)
-    if not path.exists():
-        raise DataError(
-            f"No {path.name} in {path.parent.as_posix()}.",
-            hint=f"Run {made_by}.ipynb first: it makes it.",
-        )
-    return path
 
 
 def sha256_of(path: str | os.PathLike) -> str:

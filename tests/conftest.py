@@ -43,7 +43,7 @@ def keras_home() -> Path:
 @pytest.fixture(scope="session")
 def photos(sample):
     """The sample's table of photos."""
-    from carlib.data import load_index
+    from carlib.data.table import load_index
 
     return load_index(sample)
 
@@ -57,7 +57,7 @@ def workspace(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def backbone():
     """The embedded backbone."""
-    from carlib.backbones import Backbone
+    from carlib.backbones.backbone import Backbone
 
     return Backbone("EfficientNetLite0")
 
@@ -73,7 +73,7 @@ def few(photos):
 def trainer(backbone, workspace):
     """A trainer that finds its features in the workspace and doesn't write a .pb."""
 
-    from carlib.training import ImageClassificationTrainer
+    from carlib.training.trainer import ImageClassificationTrainer
 
     def make(**options):
         options = {"arch": backbone, "workspace_path": workspace} | options
@@ -87,7 +87,7 @@ def trainer(backbone, workspace):
 @pytest.fixture(scope="session")
 def trained(photos, workspace, backbone):
     """A model trained on the sample, for a few epochs."""
-    from carlib.training import ImageClassificationTrainer
+    from carlib.training.trainer import ImageClassificationTrainer
 
     train = photos[photos.subset == "T"]
     trainer = ImageClassificationTrainer(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carlib import images
+from carlib.data import images
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 

@@ -15,14 +15,13 @@ from carlib.errors import DataError
 from carlib.files import (
     atomic_folder,
     atomic_path,
-    require,
-    say,
     sha256_of,
     write_bytes,
     write_json,
     write_part,
     write_text,
 )
+from carlib.messages import require, say
 
 
 def names_in(folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from carlib import cli
+from carlib.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -66,7 +66,7 @@ def test_every_option_of_make_workshop_exists():
 
 @pytest.mark.parametrize("line", lines_starting("carlib "))
 def test_every_command_is_one_that_carlib_parses(line):
-    command, words = cli.main, line.split()[1:]
+    command, words = main.main, line.split()[1:]
     while isinstance(command, click.Group):
         command, words = command.commands[words[0]], words[1:]
     command.make_context(command.name, words)
@@ -74,7 +74,7 @@ def test_every_command_is_one_that_carlib_parses(line):
 
 def test_all_commands_are_shown():
     shown = {line.split()[1] for line in lines_starting("carlib ")}
-    assert shown == set(cli.main.commands)
+    assert shown == set(main.main.commands)
 
 
 @pytest.mark.parametrize("language", ["sh", "powershell"])

@@ -15,20 +15,38 @@ import carlib
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "carlib"
 
-# A module imports only from those before it.
-ORDER = [
-    *("errors", "files", "archives", "downloads", "sources", "index", "data"),
-    *("formats", "images", "reading", "interrupts", "runtime", "precisions"),
-    *("efficientnet", "architectures", "weights", "keeping", "engines"),
-    *("graphs", "quantizing", "backbones"),
-    *("shards", "statindex", "cache", "bottlenecks", "joining", "transformer"),
-    *("linear", "stopping", "schedules", "optimizers", "head", "fitting"),
-    *("modelfile", "wholemodel", "model", "exporting"),
-    *("phases", "logs", "photosets", "strength", "trainphase", "options", "training"),
-    *("metrics", "evaluation"),
-    *("folds", "resampling", "crossvalidation", "comparing"),
-    *("style", "grids", "plots", "comparisonplot"),
-    *("terminal", "cachecli", "traincli", "comparecli", "cli"),
+# The house: each folder stands on those before it, and so does each module in its
+# folder. The ground has none.
+ORDER = {
+    "": (
+        "errors",
+        "files",
+        "messages",
+        "archives",
+        "downloads",
+        "interrupts",
+        "runtime",
+    ),
+    "data": ("images", "photos", "locate", "index", "table"),
+    "backbones": (
+        *("efficientnet_lite", "architectures", "weights", "precisions", "kept"),
+        *("engines", "graphs", "int8", "backbone"),
+    ),
+    "bottlenecks": (
+        *("shards", "stat_index", "cache", "extract", "features", "transformer"),
+    ),
+    "model": ("head", "file", "keras_model", "model", "export"),
+    "training": (
+        *("progress", "early_stopping", "schedules", "optimizers", "logs"),
+        *("photo_set", "folds", "choose_l2", "keras_head", "fitting", "loop"),
+        *("options", "trainer"),
+    ),
+    "evaluation": ("metrics", "evaluate", "resampling", "cross_validation", "compare"),
+    "plots": ("style", "photos", "charts", "comparison"),
+    "cli": ("terminal", "cache", "train", "compare", "main"),
+}
+MODULES = [
+    f"{folder}.{name}".lstrip(".") for folder, names in ORDER.items() for name in names
 ]
 WRITERS = {
     *("write_text", "write_bytes", "tofile", "savefig", "urlretrieve", "touch"),
@@ -38,39 +56,45 @@ WRITERS = {
 }
 # Calls that look like writing to the disk and aren't, or go where files.py said.
 WRITES_ELSEWHERE = {
-    ("bottlenecks", "index.save"): "carlib's own",
-    ("traincli", "model.save"): "carlib's own",
+    ("bottlenecks.extract", "index.save"): "carlib's own",
+    ("cli.train", "model.save"): "carlib's own",
     ("downloads", "path.open"): "the temporary file of files.atomic_path",
-    ("exporting", "tf.saved_model.save"): "the folder of files.atomic_folder",
-    ("modelfile", "np.save"): "into memory",
+    ("model.export", "tf.saved_model.save"): "the folder of files.atomic_folder",
+    ("model.file", "np.save"): "into memory",
     ("runtime", "os.open"): "the null device",
 }
 FORBIDDEN_NAMES = {"eval", "exec", "compile", "extractall", "Lambda", "TFSMLayer"}
 FORBIDDEN_MODULES = {"pickle", "dill", "joblib", "marshal", "shelve", "torch"}
 # Reads a checkpoint that comes with pip, by an unpickler that admits only tensors.
-MAY_IMPORT = {("efficientnet", "pickle")}
+MAY_IMPORT = {("backbones.efficientnet_lite", "pickle")}
 FORBIDDEN_OPTIONS = {("allow_pickle", True), ("safe_mode", False), ("shell", True)}
 
 
 def modules() -> dict[str, ast.Module]:
-    paths = sorted(PACKAGE.glob("*.py"))
-    trees = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in paths}
-    return trees
+    """Each module of carlib, such as "data.images", and its tree."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        found[".".join(parts)] = ast.parse(path.read_text(encoding="utf-8"))
+    return found
 
 
-def inner_imports(tree: ast.AST, names: list[str]) -> set[str]:
-    """The modules of carlib that a module imports, wherever in it."""
+def inner_imports(tree: ast.AST) -> set[str]:
+    """What of carlib a module imports, wherever in it."""
     found = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.level or node.module == "carlib"):
-            found |= {alias.name for alias in node.names} & set(names)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").count("."):
-            package, _, rest = node.module.partition(".")
-            found |= {rest} if package == "carlib" else set()
+        if isinstance(node, ast.ImportFrom):
+            source = node.module or ""
+            parts = source.split(".")
+            if node.level:
+                found.add("." * node.level + source)
+            elif source in {"carlib", *(f"carlib.{name}" for name in ORDER if name)}:
+                found |= {f"{source}.{alias.name}" for alias in node.names}
+            elif parts[0] == "carlib":
+                found.add(source)
         if isinstance(node, ast.Import):
-            parts = [alias.name.split(".") for alias in node.names]
-            found |= {p[1] for p in parts if p[0] == "carlib" and len(p) > 1}
-            found |= {"carlib" for p in parts if p == ["carlib"]}
+            names = {alias.name for alias in node.names}
+            found |= {name for name in names if name.split(".")[0] == "carlib"}
     return found
 
 
@@ -102,23 +126,37 @@ def mode_writes(call: ast.Call, position: int) -> bool:
 
 
 def test_every_module_has_its_place_in_the_order():
-    assert sorted(ORDER) == sorted(set(modules()) - {"__init__"})
+    inits = {"__init__", *(f"{folder}.__init__" for folder in ORDER if folder)}
+    assert sorted([*MODULES, *inits]) == sorted(modules())
 
 
-@pytest.mark.parametrize("name", ORDER)
+@pytest.mark.parametrize("name", MODULES)
 def test_a_module_imports_only_from_those_above_it(name):
-    above = ORDER[: ORDER.index(name)]
-    imported = inner_imports(modules()[name], ORDER)
-    allowed = {*above, "carlib"} if name in ("cli", "traincli") else set(above)
-    assert imported <= allowed, f"{name} imports {sorted(imported - allowed)}"
+    above = {f"carlib.{other}" for other in MODULES[: MODULES.index(name)]}
+    imported = inner_imports(modules()[name]) - {"carlib.__version__"}
+    assert imported <= above, f"{name} imports {sorted(imported - above)}"
+
+
+@pytest.mark.parametrize("folder", [folder for folder in ORDER if folder])
+def test_a_folder_says_what_it_is_for_and_hands_nothing_on(folder):
+    tree = modules()[f"{folder}.__init__"]
+    assert ast.get_docstring(tree) and len(tree.body) == 1
 
 
 def test_the_import_test_sees_every_way_to_import():
-    source = (
-        "import carlib.cli\nfrom carlib import plots, x\nfrom carlib.model import y"
-    )
-    tree = ast.parse(f"{source}\ndef f():\n    from . import data\n    import carlib")
-    assert inner_imports(tree, ORDER) == {"cli", "plots", "model", "data", "carlib"}
+    source = """
+import carlib.cli.main
+from carlib import plots, x
+from carlib.model import file
+from carlib.model.head import y
+def f():
+    from .. import data
+    import carlib
+"""
+    assert inner_imports(ast.parse(source)) == {
+        *("carlib", "carlib.cli.main", "carlib.plots", "carlib.x"),
+        *("carlib.model.file", "carlib.model.head", ".."),
+    }
 
 
 def test_only_files_writes_to_the_disk():
@@ -266,13 +304,15 @@ DATA = {"pandas", "numpy", "PIL", "pooch", "requests"}
 
 @pytest.mark.parametrize(
     "code",
-    ["import carlib", "import carlib.cli", "import carlib; carlib.OptionError"],
+    ["import carlib", "import carlib.cli.main", "import carlib; carlib.OptionError"],
 )
 def test_importing_carlib_brings_in_nothing_that_takes_time(code):
     assert loaded_after(code) & (HEAVY | DATA) == set()
 
 
-@pytest.mark.parametrize("name", ["data", "images", "evaluation", "plots", "shards"])
+@pytest.mark.parametrize(
+    "name", ["data.table", "evaluation.evaluate", "plots.charts", "bottlenecks.shards"]
+)
 def test_what_needs_no_network_brings_in_no_tensorflow(name):
     assert loaded_after(f"import carlib.{name}") & HEAVY == set()
 
@@ -284,7 +324,9 @@ def lines_of(function: ast.FunctionDef) -> int:
 
 
 def test_files_and_functions_stay_small():
-    sizes = [len(path.read_text("utf-8").splitlines()) for path in PACKAGE.glob("*.py")]
+    sizes = [
+        len(path.read_text("utf-8").splitlines()) for path in PACKAGE.rglob("*.py")
+    ]
     assert max(sizes) <= 350
     nodes = [node for tree in modules().values() for node in ast.walk(tree)]
     lengths = [lines_of(node) for node in nodes if isinstance(node, ast.FunctionDef)]

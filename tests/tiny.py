@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from carlib.backbones import Backbone
-from carlib.bottlenecks import extract
+from carlib.backbones.backbone import Backbone
+from carlib.bottlenecks.extract import extract
 
 
 class Tiny(Backbone):

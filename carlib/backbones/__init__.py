@@ -1,0 +1,1 @@
+"""A frozen network: its weights, precision, engine and fingerprint (notebook 03)."""

@@ -1,0 +1,1 @@
+"""Photos × backbone → features, each computed once and kept."""

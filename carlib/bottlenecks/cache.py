@@ -1,0 +1,255 @@
+"""The cache of bottlenecks in a workspace: where it lies, what it holds, its care.
+
+| in workspace/bottlenecks | content |
+|---|---|
+| <arch>-<fingerprint>/backbone.json | which backbone's features lie here |
+| <arch>-<fingerprint>/<sha256>.npy | a shard of them |
+| <arch>-<fingerprint>/network/ | the network as OpenVINO has it, with its hashes |
+| <arch>-<fingerprint>/graph/ | the network as TensorFlow has it, with its hashes |
+| <arch>-<fingerprint>/usage.json | how often it was asked, and what it could answer |
+| photos-<sha256>.npy | the stat index |
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from carlib.backbones.backbone import Backbone
+from carlib.backbones.kept import PARTS, all_whole
+from carlib.bottlenecks.shards import DAMAGED, MERGED, SHARD, Shards, size_of
+from carlib.bottlenecks.stat_index import StatIndex
+from carlib.files import TEMPORARY, remove, write_json, write_text
+
+DESCRIPTION, USAGE = "backbone.json", "usage.json"
+
+
+def root_of(workspace_path: str | os.PathLike) -> Path:
+    """Return the folder of a workspace in which bottlenecks lie."""
+    return Path(workspace_path) / "bottlenecks"
+
+
+def open_index(workspace_path: str | os.PathLike | None) -> StatIndex:
+    """Open a workspace's stat index; None is a workspace in memory."""
+    return StatIndex(None if workspace_path is None else root_of(workspace_path))
+
+
+def open_shards(
+    workspace_path: str | os.PathLike | None, backbone: Backbone, look: bool = True
+) -> Shards:
+    """Open a backbone's shards in a workspace; None is a workspace in memory."""
+    if workspace_path is None:
+        return Shards(None, backbone.n_features)
+    folder = shards_folder(workspace_path, backbone)
+    return Shards(
+        folder, backbone.n_features, look, lambda: _describe(folder, backbone)
+    )
+
+
+def shards_folder(workspace_path: str | os.PathLike, backbone: Backbone) -> Path:
+    """Return where a workspace keeps a backbone's shards.
+
+    A saved model's backbone, known by its weights alone, finds what the same backbone
+    computed while it was known by its weights' file.
+    """
+    root = root_of(workspace_path)
+    folder = root / f"{backbone.arch}-{backbone.fingerprint[:16]}"
+    if not _exists(folder / DESCRIPTION):
+        for other, description in _described(root, f"{backbone.arch}-*"):
+            if description.get("fingerprint_of_weights") == backbone.fingerprint:
+                return other
+    return folder
+
+
+def kept_folder(
+    workspace_path: str | os.PathLike | None, backbone: Backbone
+) -> Path | None:
+    """Return where a workspace keeps a backbone's network; None keeps nothing."""
+    return None if workspace_path is None else shards_folder(workspace_path, backbone)
+
+
+def _describe(folder: Path, backbone: Backbone) -> None:
+    if _description(folder) is None:
+        description = {
+            "arch": backbone.arch,
+            "weights": backbone.weights_name,
+            "precision": backbone.precision,
+            "n_features": backbone.n_features,
+            "fingerprint": backbone.fingerprint,
+            "fingerprint_of_weights": backbone.fingerprint_of_weights,
+        }
+        check = {"check": _check(description)}
+        write_json(folder / DESCRIPTION, description | check)
+    if not (folder.parent / ".gitignore").exists():
+        write_text(folder.parent / ".gitignore", "# Made by carlib.\n*\n")
+
+
+def _described(root: Path, pattern: str = "*") -> Iterator[tuple[Path, dict]]:
+    """Yield each backbone's folder with its description; pass over damaged ones."""
+    paths: list[Path] = []
+    with contextlib.suppress(OSError):  # a folder that may not be entered
+        paths += sorted(root.glob(f"{pattern}/{DESCRIPTION}"))
+    for path in paths:
+        if description := _description(path.parent):
+            yield path.parent, description
+
+
+def _description(folder: Path) -> dict | None:
+    """Return which backbone's folder it is; None if that is missing or damaged."""
+    with contextlib.suppress(OSError, ValueError):
+        description = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+        if isinstance(description, dict):
+            check = description.pop("check", None)
+            return description if check == _check(description) else None
+    return None
+
+
+def _check(description: dict) -> str:
+    text = json.dumps(description, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def _exists(path: Path) -> bool:
+    with contextlib.suppress(OSError):  # a folder that may not be entered
+        return path.exists()
+    return False
+
+
+def count_use(shards: Shards, n_cached: int, n_computed: int) -> None:
+    """Add a call to a backbone's counts (of calls at once one may be lost)."""
+    if shards.folder is None or not _exists(shards.folder / DESCRIPTION):
+        return
+    usage = _usage(shards.folder)
+    with contextlib.suppress(OSError):  # a read-only workspace, a full disk
+        write_json(
+            shards.folder / USAGE,
+            {
+                "calls": usage["calls"] + 1,
+                "cached": usage["cached"] + n_cached,
+                "computed": usage["computed"] + n_computed,
+                "last": time.strftime("%Y-%m-%dT%H:%M:%S"),
+            },
+        )
+
+
+def _usage(folder: Path) -> dict:
+    none = {"calls": 0, "cached": 0, "computed": 0, "last": None}
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        usage = none | json.loads((folder / USAGE).read_text("utf-8"))
+        counts = usage["calls"], usage["cached"], usage["computed"]
+        return usage if all(isinstance(n, int) for n in counts) else none
+    return none
+
+
+def cache_info(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
+    """List the backbones whose bottlenecks a workspace keeps.
+
+    Returns:
+        A dict for each: arch, weights, precision, fingerprint, photos, shards, bytes,
+        and how often it was used: calls, cached (photos that it had), computed (those
+        that it had not), last (when).
+
+    Example:
+        >>> carlib.cache_info("workspace")[0]["photos"]
+        1203
+    """
+    described = _described(root_of(workspace_path))
+    return [_summary(folder, description) for folder, description in described]
+
+
+def _summary(folder: Path, description: dict) -> dict:
+    shards = Shards(folder, description["n_features"])
+    return {
+        **_names(description),
+        "weights": description["weights"],
+        "photos": len(shards),
+        "shards": len(shards.shards),
+        "bytes": sum(size_of(path) for path in folder.rglob("*.*")),
+        **_usage(folder),
+    }
+
+
+def _names(description: dict) -> dict:
+    names = ("arch", "precision", "fingerprint")
+    return {name: description.get(name) for name in names}
+
+
+def verify_cache(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
+    """Read and hash all that a workspace keeps; set aside what is damaged.
+
+    Returns:
+        A dict for each backbone: arch, precision, fingerprint, photos, shards, damaged
+        (how many shards are found so, now or earlier), network (whether the converted
+        network is whole, in each form that is kept; None if there is none).
+    """
+    found = []
+    for folder, description in _described(root_of(workspace_path)):
+        shards = Shards(folder, description["n_features"])
+        aside = {path.stem for path in (*folder.glob(DAMAGED), *shards.damaged)}
+        found.append(
+            _names(description)
+            | {
+                "photos": len(shards),
+                "shards": len(shards.shards),
+                "damaged": len(aside),
+                "network": all_whole(folder),
+            }
+        )
+    return found
+
+
+def compact_cache(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
+    """Merge small shards into large ones, beside whoever reads and writes.
+
+    A shard goes only when a larger one that holds all of its rows is on the disk.
+
+    Returns:
+        A dict for each backbone: arch, precision, fingerprint, before, after (numbers
+        of shards).
+    """
+    merged, photos = [], set()
+    for folder, description in _described(root_of(workspace_path)):
+        shards = Shards(folder, description["n_features"])
+        before = len(shards.shards)
+        shards.merge(MERGED)
+        photos.update(shards)
+        after = len(list(folder.glob(SHARD)))
+        merged.append(_names(description) | {"before": before, "after": after})
+    open_index(workspace_path).forget_all_but(photos)
+    return merged
+
+
+def clear_cache(
+    workspace_path: str | os.PathLike = "workspace", arch: str | None = None
+) -> list[dict]:
+    """Remove bottlenecks and converted networks, of one arch or of all.
+
+    What carlib did not make stays.
+
+    Returns:
+        What `cache_info` said of the backbones that are gone.
+    """
+    root = root_of(workspace_path)
+    gone = []
+    for folder, description in _described(root):
+        if arch is None or description["arch"].casefold() == arch.casefold():
+            gone.append(_summary(folder, description))
+            _remove(folder)
+    if arch is None:
+        open_index(workspace_path).forget_all_but(set())
+    return gone
+
+
+def _remove(folder: Path) -> None:
+    """Remove what carlib made of a backbone's folder, and the folder if that was all.
+
+    What it is found by goes last: a removal that is cut off can be done again.
+    """
+    for pattern in (SHARD, DAMAGED, *PARTS, TEMPORARY, USAGE, DESCRIPTION):
+        for path in folder.glob(pattern):
+            remove(path)
+    with contextlib.suppress(OSError):
+        folder.rmdir()

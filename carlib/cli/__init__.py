@@ -1,0 +1,1 @@
+"""The command `carlib`: a module a command."""

@@ -1,0 +1,260 @@
+"""The command `carlib train`: a model from photos, in one line."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from carlib.cli import terminal
+from carlib.cli.terminal import (
+    COUNT,
+    json_option,
+    option,
+    show,
+    stdout_kept,
+    workspace_option,
+)
+from carlib.errors import OptionError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from carlib.training.trainer import ImageClassificationTrainer
+
+SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+SCHEDULES = {
+    "exponential": "ExponentialLRDecay",
+    "polynomial": "PolynomialLRDecay",
+    "lsr": "LsrDecay",
+    "constant": None,
+}
+
+
+class Strength(click.ParamType):
+    """0 or more, or auto."""
+
+    name = "0.0…|auto"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float | str:
+        """Return the number, or "auto"."""
+        return (
+            value if value == "auto" else click.FloatRange(0).convert(value, param, ctx)
+        )
+
+
+@click.command(cls=terminal.Command)
+@click.argument("data")
+@option(
+    "--arch",
+    "archs",
+    multiple=True,
+    default=["auto"],
+    help="The backbone's name, or auto; several are joined.",
+)
+@option(
+    "--weights",
+    metavar="imagenet|none|FILE",
+    default="imagenet",
+    help="The backbone's weights; none: random ones, drawn from the seed.",
+)
+@option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16", "float16", "int8"]),
+    default="auto",
+    help="What the backbone computes in; auto: the chip's own.",
+)
+@option(
+    "--output",
+    metavar="FILE",
+    default="ImageModel.zip",
+    help="The model to write; an older one is replaced.",
+)
+@option(
+    "--subset",
+    type=click.Choice(["T", "all"]),
+    default="T",
+    help="Which photos to train on; with all, none is left to evaluate on.",
+)
+@workspace_option()
+@option(
+    "--recommended",
+    is_flag=True,
+    help="The options that cross-validation found best; yours have precedence.",
+)
+@option("--epoch", type=COUNT, default=200, help="At most so many epochs.")
+@option("--batch-size", type=COUNT, default=10, help="Photos a step.")
+@option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    default=0.01,
+    help="Of the first epochs.",
+)
+@option(
+    "--learning-rate-scheduler",
+    type=click.Choice(list(SCHEDULES)),
+    default="exponential",
+    help="How it changes.",
+)
+@option("--optimizer", metavar="NAME", default="sgd", help="One of Keras's.")
+@option("--augment", type=click.Choice(["flip"]), help="Learn from mirror images, too.")
+@option("--l2", type=Strength(), default=0.0, help="Penalty; auto: cross-validated.")
+@option(
+    "--class-weight", type=click.Choice(["balanced"]), help="Rare classes count more."
+)
+@option(
+    "--label-smoothing",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    help="How far to distrust the labels.",
+)
+@option("--shuffle", is_flag=True, help="In a new order each epoch.")
+@option(
+    "--on-error",
+    type=click.Choice(["raise", "skip"]),
+    default="raise",
+    help="What to do about photos that can't be read.",
+)
+@option("--seed", default=1, help="Draws whatever is random.")
+@option(
+    "--early-stopping/--no-early-stopping",
+    default=True,
+    help="Or train all the epochs.",
+)
+@option(
+    "--validation-fraction", type=SHARE, help="Share that is watched.  [default: 0.1]"
+)
+@option(
+    "--log",
+    "logs",
+    type=click.Choice(["csv", "tensorboard"]),
+    multiple=True,
+    help="Write each epoch's figures to FOLDER/logs; may be given twice.",
+)
+@option(
+    "--assert-accuracy-at-least",
+    type=click.FloatRange(0, 1),
+    help="Save nothing if the micro-accuracy on V is less.",
+)
+@json_option
+@click.pass_context
+def train(
+    context: click.Context,
+    data: str,
+    output: str,
+    subset: str,
+    as_json: bool,
+    recommended: bool,
+    assert_accuracy_at_least: float | None,
+    **options: Any,
+) -> None:
+    """Train a model on DATA's photos in T, and save it.
+
+    Where DATA has photos in V, the model, which never saw them, is evaluated on them;
+    the figures are printed and saved with it.
+
+    \b
+    Examples:
+      carlib train photos.zip --output ImageModel.zip
+      carlib train photos --arch EfficientNetLite0 --epoch 50
+      carlib train photos --arch EfficientNetLite0 --arch MobileNetV2 --recommended
+      carlib train photos --assert-accuracy-at-least 0.75
+      carlib train sample --json > figures.json
+    """
+    from carlib.data.locate import locate_data
+    from carlib.data.table import load_index
+    from carlib.evaluation.evaluate import evaluate
+    from carlib.training.trainer import RECOMMENDED
+
+    started = time.monotonic()
+    terminal.check_output(Path(output))
+    if recommended:
+        options |= {
+            name: value
+            for name, value in RECOMMENDED.items()
+            if context.get_parameter_source(name) != ParameterSource.COMMANDLINE
+        }
+    with stdout_kept(as_json):
+        photos = load_index(locate_data(data))
+        photos, validation = _divided(photos, subset)
+        if validation.empty and assert_accuracy_at_least is not None:
+            raise OptionError(
+                "--assert-accuracy-at-least needs photos in V to evaluate on.",
+                hint="Leave it out, or train with --subset T on data that have V.",
+            )
+        model, metrics = make_trainer(photos, **options).fit(photos), None
+        if not validation.empty:
+            metrics = evaluate(model.predict(validation))
+        if assert_accuracy_at_least is not None:
+            metrics.require(micro_accuracy=assert_accuracy_at_least)
+        model.save(output, metrics)
+    figures = {
+        "model": output,
+        "arch": model.arch,
+        "precision": model.precision,
+        "class_names": list(model.class_names),
+        "photos": {"T": len(photos), "V": len(validation)},
+        "best_epoch": model.best_epoch,
+        "l2": model.options["l2_chosen"],
+        "notes": list(model.notes),
+        "seconds": round(time.monotonic() - started, 1),
+        "metrics": metrics.to_dict() if metrics else None,
+    }
+    show(as_json, figures, terminal.trained_text(figures, metrics))
+
+
+def _divided(
+    photos: "pd.DataFrame", subset: str
+) -> tuple["pd.DataFrame", "pd.DataFrame"]:
+    if subset == "all":
+        return photos, photos[:0]
+    from carlib.data.table import split
+
+    return split(photos)
+
+
+def make_trainer(
+    photos: "pd.DataFrame",
+    archs: tuple[str, ...],
+    weights: str,
+    seed: int,
+    precision: str,
+    workspace: str,
+    early_stopping: Any,
+    learning_rate_scheduler: str,
+    validation_fraction: float | None,
+    **options: Any,
+) -> "ImageClassificationTrainer":
+    """Return the trainer that the options of `carlib train` describe.
+
+    Of the photos to train on some calibrate an int8 backbone.
+    """
+    from carlib.backbones.architectures import ARCHS
+    from carlib.backbones.backbone import Backbone, resolve_arch
+    from carlib.training import schedules
+    from carlib.training.early_stopping import EarlyStopping
+    from carlib.training.trainer import ImageClassificationTrainer
+
+    given = None if weights.lower() == "none" else weights
+    if given not in (None, "imagenet") and (len(archs) > 1 or archs == ("auto",)):
+        raise OptionError(
+            "A weights file fits one network only; --arch auto doesn't say which, "
+            "nor do several.",
+            hint=f"Name it with --arch: {', '.join(ARCHS)}",
+        )
+    calibration = photos if precision == "int8" else None
+    backbones = [
+        Backbone(resolve_arch(arch, given), given, seed, precision, calibration)
+        for arch in archs
+    ]
+    schedule = SCHEDULES[learning_rate_scheduler]
+    return ImageClassificationTrainer(
+        arch=backbones if len(backbones) > 1 else backbones[0],
+        seed=seed,
+        early_stopping=EarlyStopping() if early_stopping else None,
+        learning_rate_scheduler=schedule and getattr(schedules, schedule)(),
+        validation_set_fraction=validation_fraction or "auto",
+        workspace_path=workspace,
+        **options,
+    )

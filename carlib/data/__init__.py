@@ -1,0 +1,1 @@
+"""Files in, upright RGB pixels and a table of photos out (notebook 02)."""

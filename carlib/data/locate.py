@@ -1,0 +1,214 @@
+"""Where the data come from: a folder, a zip, the workshop's download or the sample."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from carlib.archives import checked_zip, unzip
+from carlib.downloads import DownloadError, await_answer, download
+from carlib.errors import ArchiveError, DataError
+from carlib.files import sha256_of, write_text
+from carlib.messages import say
+
+ADDRESS = "https://storage.googleapis.com/bucket-8732/car_damage/preprocessed.zip"
+MAX_BYTES = 200 * 2**20
+PHOTO_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".mpo", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+)
+NOTICE = (
+    "These photos are a third party's (Peltarion AB), not part of this project: "
+    "see data/README.md before using them for anything else."
+)
+
+
+def locate_data(
+    source: str | os.PathLike = "auto", *, home: str | os.PathLike | None = None
+) -> Path:
+    """Find the photos, download them if need be, and say which they are and why.
+
+    Args:
+        source: A folder or a zip of one; or "download", the workshop's photos; or
+            "sample", the drawn ones; or "auto", the first there is of the environment
+            variable CARLIB_DATA (a folder or zip), the workshop's photos downloaded
+            before, their download, the sample.
+        home: Where a zip or the download is unpacked. Default: the folder `data` of the
+            checkout that the current folder is in, else `data` in the current folder.
+
+    Returns:
+        A folder for `load_index`, relative to the current one where it is near.
+
+    Raises:
+        DataError: There's nothing at the place named, or the download was asked for by
+            name and failed.
+        ArchiveError: The zip is damaged or holds something dangerous.
+
+    Example:
+        >>> photos = carlib.load_index(carlib.locate_data("sample"))
+    """
+    home = _near(Path(home).expanduser() if home is not None else _default_home())
+    if source == "auto":
+        folder, why = _automatic(home)
+    elif source == "download":
+        folder, why = _downloaded(home)
+    elif source == "sample":
+        folder, why = _sample(home), "the drawn sample, as asked for"
+    else:
+        folder, why = _given(Path(source), home), "as given"
+    folder = _near(_without_wrapper(folder))
+    say(f"Data: {folder.as_posix()} ({why})")
+    return folder
+
+
+def _automatic(home: Path) -> tuple[Path, str]:
+    given = os.environ.get("CARLIB_DATA", "").strip()
+    if given:
+        return _given(Path(given), home, "CARLIB_DATA: "), "named by CARLIB_DATA"
+    try:
+        return _downloaded(home)
+    except (DataError, ArchiveError) as error:
+        say(str(error))
+        return _sample(home), "the drawn sample instead"
+
+
+def _given(path: Path, home: Path, origin: str = "") -> Path:
+    path = path.expanduser()
+    if path.is_dir():
+        return path
+    if path.is_file():
+        return _unpacked(path, home)
+    raise DataError(
+        f"{origin}there is no folder or zip {path}.",
+        hint='source is a folder, a zip, "download", "sample" or "auto".',
+    )
+
+
+def _unpacked(path: Path, home: Path) -> Path:
+    """Unpack a zip into a folder that its content names, once."""
+    _check_layout(path)
+    folder = home / f"{path.stem[:80]}-{sha256_of(path)[:12]}"
+    if not folder.is_dir():
+        _check_writable(home)
+        unzip(path, folder)
+    return folder
+
+
+def _downloaded(home: Path) -> tuple[Path, str]:
+    """Return the workshop's photos and how they came here."""
+    folder, remembered = home / "car_damage", home / "car_damage.sha256"
+    if folder.is_dir():
+        return folder, "the workshop's photos, downloaded before"
+    _ask_first()
+    _check_writable(home)
+    with tempfile.TemporaryDirectory(prefix=".download-", dir=home) as temporary:
+        path = _fetch(_near(Path(temporary)) / "preprocessed.zip")
+        found = sha256_of(path)
+        _check_hash(found, remembered)
+        unzip(path, folder)
+    write_text(remembered, found + "\n")
+    return folder, "the workshop's photos, just downloaded"
+
+
+def _ask_first() -> None:
+    """Raise if there's no network, before a folder is made for nothing."""
+    try:
+        await_answer(ADDRESS)
+    except DownloadError as error:
+        raise _no_download(error.message) from error
+
+
+def _fetch(path: Path) -> Path:
+    say(NOTICE)
+    try:
+        download(ADDRESS, path, MAX_BYTES)
+        _check_layout(path)
+    except (DownloadError, ArchiveError, DataError) as error:
+        raise _no_download(error.message.rstrip(".")) from error
+    return path
+
+
+def _no_download(reason: str) -> DataError:
+    return DataError(
+        f"{ADDRESS} can't be downloaded: {reason}.",
+        hint="Or get it in a browser, and set CARLIB_DATA to the zip's path.",
+    )
+
+
+def _check_layout(path: Path) -> None:
+    """Refuse, before unpacking it, a zip that holds no data."""
+    with checked_zip(path) as archive:
+        names = archive.namelist()
+    suffixes = {Path(name).suffix.lower() for name in names}
+    if not suffixes & {".csv", *PHOTO_SUFFIXES}:
+        shown = ", ".join(names[:5]) or "nothing"
+        raise DataError(f"{path.name} holds no index.csv and no photos, but {shown}.")
+
+
+def _check_hash(found: str, remembered: Path) -> None:
+    """Compare a download with the first that there was."""
+    known = remembered.read_text("utf-8").strip() if remembered.exists() else found
+    if found != known:
+        raise DataError(
+            "The download is not the file that it was the first time: its SHA-256 is "
+            f"{found}, and was {known}.",
+            hint=f"If you trust the new one, delete {_near(remembered)}.",
+        )
+
+
+def _check_writable(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryDirectory(dir=home).cleanup()
+    except OSError as error:
+        raise DataError(
+            f"Data can't be kept in {_near(home)}: {error.strerror}.",
+            hint="Name another folder: locate_data(home=...).",
+        ) from error
+
+
+def _default_home() -> Path:
+    here = Path.cwd()
+    checkouts = (p / "data" for p in (here, *here.parents))
+    return next((p for p in checkouts if _has_sample(p)), here / "data")
+
+
+def _has_sample(home: Path) -> bool:
+    return (home / "sample" / "index.csv").is_file()
+
+
+def _sample(home: Path) -> Path:
+    """Return the drawn sample: the checkout's, or the one inside the package."""
+    places = _sample_places(home)
+    for place in places:
+        if (place / "index.csv").is_file():
+            return place
+    raise DataError("The drawn sample is in none of:", [str(_near(p)) for p in places])
+
+
+def _sample_places(home: Path) -> list[Path]:
+    package = Path(__file__).resolve().parents[1]
+    parents = home, _default_home(), package.parent / "data", package
+    return [folder / "sample" for folder in parents]
+
+
+def is_sample(folder: Path) -> bool:
+    """Tell whether a folder is where the drawn sample lies."""
+    places = {place.resolve() for place in _sample_places(_default_home())}
+    return folder.resolve() in places
+
+
+def _without_wrapper(folder: Path) -> Path:
+    """Go down where a folder was zipped, and not its content."""
+    if (folder / "index.csv").exists():
+        return folder
+    inside = [p for p in folder.iterdir() if not p.name.startswith((".", "__"))]
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
+
+
+def _near(path: Path) -> Path:
+    """Make a path relative, unless the way leads far up or over the root."""
+    try:
+        relative = Path(os.path.relpath(path))
+    except ValueError:  # on another drive
+        return path
+    up = relative.parts.count("..")
+    return relative if up <= 3 and up < len(Path.cwd().parts) - 1 else path

@@ -1,0 +1,311 @@
+"""Compare backbones, a row each: figures, speed, size and a paired test.
+
+All are judged on the same folds, so that their answers to a photo can be compared.
+"""
+
+import dataclasses
+import html
+import os
+import time
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from carlib.backbones.backbone import Backbone
+from carlib.bottlenecks.cache import open_shards
+from carlib.bottlenecks.extract import extract
+from carlib.errors import OptionError
+from carlib.evaluation.cross_validation import (
+    METRICS,
+    CrossValidation,
+    arch_of,
+    cross_validate,
+    outcomes,
+    shape_text,
+)
+from carlib.evaluation.resampling import interval, resampled_means, sign_flip_p
+from carlib.training.folds import check_runs
+from carlib.training.trainer import ImageClassificationTrainer
+
+TIMED = 64  # photos whose extraction is timed
+ROUNDS = 3
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """Hold the figures of a comparison; print it to read them.
+
+    Attributes:
+        table: A row an arch. arch: the backbones' names. micro_accuracy,
+            macro_accuracy, log_loss: `cross_validate`'s mean, and each with `_low` and
+            `_high` its 95 % interval. photos_per_second: through all the backbones,
+            from file to features. megabytes: the weights, backbones and head, float32.
+            difference: in micro-accuracy from the first row, difference_low and
+            difference_high its 95 % interval, p the paired test's; nan in the first.
+        cross_validations: Each row's, with its predictions and the spread of its folds.
+    """
+
+    table: pd.DataFrame
+    cross_validations: list[CrossValidation]
+
+    @property
+    def baseline(self) -> dict[str, float]:
+        """The figures of always answering the most frequent class, by metric."""
+        return self.cross_validations[0].summary["baseline"].to_dict()
+
+    def __str__(self) -> str:
+        rows = [_cells(row) for row in self.table.itertuples(index=False)]
+        baseline = [["always the most", "frequent class"]]
+        baseline += [[f"{value:.3f}"] for value in self.baseline.values()]
+        table = "\n".join(_aligned(cells) for cells in (HEADER, *rows, baseline))
+        return "\n\n".join([self.title(), table, LEGEND])
+
+    __repr__ = __str__
+
+    def title(self) -> str:
+        """Return what was compared on what, and what a reader must know of it."""
+        first = self.cross_validations[0]
+        line = (
+            f"Compared on {len(first.distinct):,} photos, "
+            f"{len(first.class_names)} classes: {shape_text(first.folds)}, "
+            "the same for all."
+        )
+        notes = dict.fromkeys(n for cv in self.cross_validations for n in cv.notes)
+        return "\n".join([line, *(f"Note: {note}" for note in notes)])
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain numbers, text, lists and dicts; nan as None."""
+        first = self.cross_validations[0]
+        plain = self.table.astype(object).where(self.table.notna(), None)
+        return {
+            "photos": len(first.distinct),
+            "class_names": list(first.class_names),
+            "folds": int(first.folds["fold"].nunique()),
+            "seeds": first.seeds,
+            "baseline": self.baseline,
+            "archs": plain.to_dict("records"),
+            "cross_validations": [cv.to_dict() for cv in self.cross_validations],
+        }
+
+
+WIDTHS = (20, 15, 15, 15, 10, 7, 17, 9)
+HEADER = [
+    *(["arch"], ["micro-accuracy"], ["macro-accuracy"], ["log-loss"]),
+    *(["photos/s"], ["MB"], ["difference"], ["p"]),
+]
+LEGEND = """\
+Below a figure: its 95 % interval. Difference: in micro-accuracy, from the first row;
+p: how likely one as large is among the same photos if both are equally good."""
+
+
+def _cells(row: Any) -> list[list[str]]:
+    """Return a row's cells, each the lines that stand below one another in it."""
+    figures = [
+        [f"{value:.3f}", f"{low:.3f} – {high:.3f}"]
+        for value, low, high in (figure_of(row, name) for name in METRICS)
+    ]
+    test = [[], []]
+    if row.p == row.p:  # not nan, as in the first row
+        between = f"{row.difference_low:+.3f} – {row.difference_high:+.3f}"
+        test = [[f"{row.difference:+.3f}", between], [p_text(row.p)]]
+    speed, size = f"{row.photos_per_second:,.0f}", f"{row.megabytes:,.1f}"
+    return [arch_lines(row.arch), *figures, [speed], [size], *test]
+
+
+def figure_of(row: Any, metric: str) -> tuple[float, float, float]:
+    """Return a metric of a row of the table: its value, and its interval's ends."""
+    return tuple(getattr(row, f"{metric}{end}") for end in ("", "_low", "_high"))
+
+
+def arch_lines(arch: str) -> list[str]:
+    """Return the names of joined backbones, each on a line of its own."""
+    return arch.replace(" + ", " +\n").split("\n")
+
+
+def p_text(p: float) -> str:
+    """Write a probability with three digits; less than that as such."""
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
+def _aligned(cells: list[list[str]]) -> str:
+    """Return a row's cells side by side, figures to the right."""
+    rows = zip_longest(*cells, fillvalue="")
+    return "\n".join(_aligned_line(line).rstrip() for line in rows)
+
+
+def _aligned_line(line: Sequence[str]) -> str:
+    pairs = list(zip(line, WIDTHS, strict=False))
+    return f"{pairs[0][0]:<{pairs[0][1]}}" + "".join(f"{t:>{w}}" for t, w in pairs[1:])
+
+
+def compare(
+    photos: pd.DataFrame,
+    archs: Sequence[Any],
+    trainer: ImageClassificationTrainer | None = None,
+    folds: int = 5,
+    seeds: Sequence[int] = (1, 2, 3),
+    workspace_path: str | os.PathLike | None = "workspace",
+    progress: bool = True,
+) -> Comparison:
+    """Compare backbones on photos: figures, speed, size, and a paired test.
+
+    Each is judged by `cross_validate`, with the same options and on the same folds.
+    The paired test asks whether the micro-accuracy differs from the first row's. It
+    takes each photo (copies are one) and by how much more of the seeds it was named
+    right, and adds up the chances of all ways to swap the two backbones' answers
+    photo by photo that make the difference as large or larger: the exact sign-flip
+    test (Fisher 1935, ch. 3), which with one seed is the exact McNemar test (Dietterich
+    1998). The difference's interval is the bootstrap's, as of the other figures.
+
+    Speed is measured now, on up to 64 photos, from the file to the features, nothing
+    taken from the cache and the networks loaded before: the best of three rounds.
+
+    Args:
+        photos: Columns image_path and damage_class.
+        archs: Two or more, each what a trainer's `arch` may be: a name, a `Backbone`,
+            or a list of these, whose features are joined.
+        trainer: Its options are those of all; its `arch` isn't looked at. Defaults to
+            one with the default options.
+        folds: Into how many parts to divide the photos.
+        seeds: One run over all folds for each.
+        workspace_path: Where features are kept, where there is no `trainer` that says.
+        progress: Show bars with the time left.
+
+    Raises:
+        OptionError: Fewer than two archs, or an option out of its range.
+        DataError, ImageError: As from `cross_validate`.
+
+    Example:
+        >>> archs = ["EfficientNetLite0", ["EfficientNetLite0", "MobileNetV2-0.35"]]
+        >>> print(carlib.compare(photos, archs=archs))
+    """
+    check_runs(folds, seeds)
+    trainers = _trainers(archs, trainer, workspace_path)
+    results = [cross_validate(t, photos, folds, seeds, progress) for t in trainers]
+    return Comparison(_table(trainers, results, photos), results)
+
+
+def _table(
+    trainers: list[ImageClassificationTrainer],
+    results: list[CrossValidation],
+    photos: pd.DataFrame,
+) -> pd.DataFrame:
+    first, names = results[0], _names(trainers)
+    speeds = photos_per_second(trainers, photos, first.distinct)
+    rows = [
+        {
+            "arch": name,
+            **_figures(result),
+            "photos_per_second": speed,
+            "megabytes": megabytes(trainer.backbones, len(first.class_names)),
+            **({} if result is first else paired_test(first, result)),
+        }
+        for name, trainer, result, speed in zip(
+            names, trainers, results, speeds, strict=True
+        )
+    ]
+    return pd.DataFrame(rows)
+
+
+def _trainers(
+    archs: Sequence[Any], trainer: ImageClassificationTrainer | None, workspace: Any
+) -> list[ImageClassificationTrainer]:
+    """Return a trainer an arch; each has its weights, before any is judged."""
+    if isinstance(archs, str | Backbone) or len(archs) < 2:
+        raise OptionError(
+            f"Expected two archs or more to compare. Received: {archs!r}",
+            hint="carlib.cross_validate judges a single one.",
+        )
+    if trainer is None:
+        trainer = ImageClassificationTrainer(arch=archs[0], workspace_path=workspace)
+    trainers = [dataclasses.replace(trainer, arch=arch) for arch in archs]
+    for each in trainers:
+        each.backbones  # noqa: B018
+    return trainers
+
+
+def _names(trainers: list[ImageClassificationTrainer]) -> list[str]:
+    """Return what tells the rows apart: the archs, where need be with precisions."""
+    names = [arch_of(trainer) for trainer in trainers]
+    if len(set(names)) == len(names):
+        return names
+    return [
+        " + ".join(f"{b.arch} {b.precision}" for b in t.backbones) for t in trainers
+    ]
+
+
+def _figures(result: CrossValidation) -> dict[str, float]:
+    return {
+        f"{metric}{end}": result.summary.loc[metric, column]
+        for metric in METRICS
+        for end, column in (("", "mean"), ("_low", "low"), ("_high", "high"))
+    }
+
+
+def photos_per_second(
+    trainers: Sequence[ImageClassificationTrainer],
+    photos: pd.DataFrame,
+    distinct: np.ndarray,
+) -> list[float]:
+    """Measure how fast each trainer's photos become features, nothing being cached.
+
+    Joined backbones come one after another, and each backbone is timed once.
+    """
+    rows = np.sort(np.unique(distinct, return_index=True)[1])
+    rows = rows[
+        np.linspace(0, len(rows) - 1, min(TIMED, len(rows))).round().astype(int)
+    ]
+    some = photos.iloc[rows]
+    backbones = {b.fingerprint: b for t in trainers for b in t.backbones}
+    seconds = {key: _seconds(trainers[0], b, some) for key, b in backbones.items()}
+    needed = [[seconds[b.fingerprint] for b in t.backbones] for t in trainers]
+    return [len(some) / sum(each) for each in needed]
+
+
+def _seconds(
+    trainer: ImageClassificationTrainer, backbone: Backbone, photos: pd.DataFrame
+) -> float:
+    """Time a backbone on photos, with flips on their mirror images too."""
+    shards = open_shards(trainer.workspace_path, backbone, look=False)
+    shards.prepare()
+    backbone.engine(shards.folder)  # where it lies there converted, that is used
+    rounds = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        extract(photos, backbone, None, augment=trainer.augment, progress=False)
+        rounds.append(time.perf_counter() - started)
+    return min(rounds)
+
+
+def megabytes(backbones: Sequence[Backbone], n_classes: int) -> float:
+    """Return the size of a saved model's weights, backbones and head, in 10⁶ bytes."""
+    n_features = sum(backbone.n_features for backbone in backbones)
+    head = 4 * (n_features + 1) * n_classes
+    return (sum(b.weights_vector().nbytes for b in backbones) + head) / 1e6
+
+
+def paired_test(first: CrossValidation, other: CrossValidation) -> dict[str, float]:
+    """Compare two answers to each photo: difference in micro-accuracy, interval, p."""
+    more = _hits(other) - _hits(first)  # (n,) seeds
+    n_seeds, distinct = len(first.seeds), first.distinct
+    generator = np.random.default_rng(0)
+    draws = resampled_means(generator, distinct, more / n_seeds)
+    low, high = interval(draws)
+    return {
+        "difference": more.sum() / (n_seeds * len(more)),
+        "difference_low": low,
+        "difference_high": high,
+        "p": sign_flip_p(np.bincount(distinct, more).astype(int)),
+    }
+
+
+def _hits(result: CrossValidation) -> np.ndarray:
+    """Return in how many of the seeds each photo was named right."""
+    _, hits, _ = outcomes(result.predictions, result.class_names)
+    return hits.sum(axis=0)

@@ -1,0 +1,196 @@
+"""Measure predictions: accuracy beside its interval and baseline, loss, confusion.
+
+The figures follow ML.NET's multiclass evaluator: the prediction is the first of the
+highest scores, a probability is never taken as less than 1e-15, and a row that can't
+be scored is dropped and counted. Intervals and baselines are carlib's own.
+"""
+
+import numpy as np
+import pandas as pd
+
+from carlib.data.index import RESERVED
+from carlib.errors import DataError, OptionError
+from carlib.evaluation.metrics import Metrics, prior_log_loss, wilson_interval
+
+LEAST_PROBABILITY = 1e-15
+RESAMPLES = 2_000
+
+
+def evaluate(predictions: pd.DataFrame, *, top_k: int | None = None) -> Metrics:
+    """Compare predictions with the actual classes.
+
+    Args:
+        predictions: What `model.predict` returns for photos with a `damage_class`
+            column, the actual class. The columns after `score` are probabilities, one
+            a class; they decide what counts as predicted, not `predicted_label`.
+        top_k: Count the top 1 … top_k answers. Defaults to 5, or fewer classes.
+
+    Returns:
+        The figures; `print` them, or take them one by one.
+
+    Raises:
+        DataError: A column is missing, or no row can be evaluated.
+        OptionError: `top_k` isn't between 1 and the number of classes.
+
+    Example:
+        >>> metrics = carlib.evaluate(model.predict(validation))
+        >>> metrics.micro_accuracy, metrics.micro_interval
+    """
+    class_names = _class_names(predictions)
+    predictions = predictions.rename(columns=str)
+    depth = _checked_top_k(top_k, len(class_names))
+    actual, scores = _usable_rows(predictions, class_names)
+    labels = [*class_names, *sorted(set(actual) - set(class_names))]
+    y = pd.Index(labels).get_indexer(pd.Index(actual))  # (n,) indices into labels
+    losses, ranks = _losses(y, scores), _ranks(y, scores)
+    confusion = _confusion(y, scores.argmax(axis=1), labels)
+    per_class = _per_class(confusion, np.bincount(y, losses, len(labels)))
+    support = per_class["support"].to_numpy()
+    recall, present, n = per_class["recall"].to_numpy(), support > 0, len(y)
+    return Metrics(
+        n=n,
+        n_dropped=len(predictions) - n,
+        class_names=class_names,
+        micro_accuracy=float((ranks == 0).mean()),
+        micro_interval=wilson_interval(int((ranks == 0).sum()), n),
+        macro_accuracy=float(recall[present].mean()),
+        macro_interval=_bootstrap(recall[present], support[present]),
+        log_loss=float(losses.mean()),
+        log_loss_reduction=_reduction(float(losses.mean()), prior_log_loss(support)),
+        top_k_accuracy=[float((ranks < k).mean()) for k in range(1, depth + 1)],
+        per_class=per_class,
+        confusion_matrix=confusion,
+        majority_class=labels[support.argmax()],
+        majority_micro_accuracy=float(support.max() / n),
+        majority_macro_accuracy=float(1 / present.sum()),
+    )
+
+
+def _class_names(predictions: pd.DataFrame) -> tuple[str, ...]:
+    """Return the classes: the columns after `score`, less those never a class."""
+    if not isinstance(predictions, pd.DataFrame):
+        raise DataError(
+            f"Expected a DataFrame of predictions, got {type(predictions).__name__}.",
+            hint="Pass on what model.predict(photos) returns.",
+        )
+    columns = [str(column) for column in predictions.columns]
+    missing = [name for name in ("damage_class", "score") if name not in columns]
+    after = columns[columns.index("score") + 1 :] if "score" in columns else []
+    names = tuple(name for name in after if name not in RESERVED)
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    problems = [f"no column {name!r}" for name in missing]
+    problems += [f"more than one column {name!r}" for name in twice]
+    if not names and not missing:
+        problems.append("no probabilities: no column of a class after 'score'")
+    if problems:
+        raise DataError(
+            f"These predictions have the columns {', '.join(columns)}.",
+            problems,
+            "Give model.predict the DataFrame of load_index: its damage_class, the "
+            "actual class, then stays beside the predictions.",
+        )
+    return names
+
+
+def _checked_top_k(top_k: int | None, n_classes: int) -> int:
+    if top_k is None:
+        return min(5, n_classes)
+    if not isinstance(top_k, int | np.integer) or not 1 <= top_k <= n_classes:
+        raise OptionError(
+            f"Expected a top_k from 1 to the number of classes, {n_classes}, "
+            f"got {top_k!r}."
+        )
+    return int(top_k)
+
+
+def _usable_rows(
+    predictions: pd.DataFrame, class_names: tuple[str, ...]
+) -> tuple[list[str], np.ndarray]:
+    """Return actual labels and scores, float64 (n, classes), of rows that count."""
+    try:
+        table = predictions[list(class_names)].replace("", np.nan)
+        scores = table.apply(pd.to_numeric).to_numpy(np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"The columns after 'score' must be probabilities: {error}.",
+            hint=f"They are taken for the classes {', '.join(class_names)}. "
+            "Put columns of your own before 'score'.",
+        ) from None
+    usable = np.isfinite(scores).all(axis=1) & _filled(predictions["damage_class"])
+    if "error" in predictions:
+        usable &= ~_filled(predictions["error"])
+    if not usable.any():
+        raise DataError(
+            f"None of the {len(predictions):,} rows can be evaluated.",
+            hint="A row needs a damage_class, finite probabilities and no error.",
+        )
+    return predictions["damage_class"][usable].astype(str).tolist(), scores[usable]
+
+
+def _filled(column: pd.Series) -> np.ndarray:
+    return (column.notna() & (column.astype(str) != "")).to_numpy(bool)
+
+
+def _own(y: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which labels the model knows, and the score each of those got."""
+    known = y < scores.shape[1]
+    return known, scores[known, y[known]]
+
+
+def _losses(y: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    known, own = _own(y, scores)
+    probability = np.full(len(y), LEAST_PROBABILITY)
+    probability[known] = own.clip(LEAST_PROBABILITY, 1)
+    return -np.log(probability)
+
+
+def _ranks(y: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Count the classes placed before the actual one; of equals, the first leads."""
+    known, own = _own(y, scores)
+    scores, own, index = scores[known], own[:, None], y[known][:, None]
+    before = (scores > own) | ((scores == own) & (np.arange(scores.shape[1]) < index))
+    ranks = np.full(len(y), scores.shape[1])
+    ranks[known] = before.sum(axis=1)
+    return ranks
+
+
+def _confusion(y: np.ndarray, predicted: np.ndarray, labels: list[str]) -> pd.DataFrame:
+    size = len(labels)
+    counts = np.bincount(y * size + predicted, minlength=size**2).reshape(size, size)
+    rows, columns = pd.Index(labels, name="actual"), pd.Index(labels, name="predicted")
+    return pd.DataFrame(counts, rows, columns)
+
+
+def _per_class(confusion: pd.DataFrame, losses: np.ndarray) -> pd.DataFrame:
+    counts = confusion.to_numpy()
+    hits, support = counts.diagonal(), counts.sum(axis=1)
+    return pd.DataFrame(
+        {
+            "class": confusion.index,
+            "precision": _ratio(hits, counts.sum(axis=0)),
+            "recall": _ratio(hits, support),
+            "log_loss": _ratio(losses, support),
+            "support": support,
+        }
+    )
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Divide; 0 where there is nothing to divide by."""
+    return np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)
+
+
+def _reduction(log_loss: float, baseline: float) -> float:
+    return (baseline - log_loss) / baseline if baseline > 0 else float("nan")
+
+
+def _bootstrap(recall: np.ndarray, support: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % interval of the mean recall when photos are drawn anew.
+
+    Drawing n photos of a class with replacement, and counting those named right, is
+    one draw from the binomial distribution (n, recall): no photo need be drawn.
+    """
+    generator = np.random.default_rng(0)
+    hits = generator.binomial(support, recall, (RESAMPLES, len(support)))
+    low, high = np.percentile((hits / support).mean(axis=1), [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,1 @@
+"""What the training makes: predict, save, load, export (notebook 06)."""

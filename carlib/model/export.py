@@ -1,0 +1,193 @@
+"""Export a model for programs that have no carlib: pixels in, probabilities out.
+
+Both formats take `pixels`, uint8 (n, height, width, 3), RGB and of any size, and give
+`probabilities`, float32 (n, n_classes), in the order of `labels.txt`.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from carlib import runtime
+from carlib.backbones import graphs
+from carlib.backbones.backbone import freeze
+from carlib.bottlenecks.cache import shards_folder
+from carlib.errors import ExportError, OptionError
+from carlib.files import atomic_folder, write_bytes, write_text
+from carlib.model.keras_model import keras_model, resized
+from carlib.model.model import ImageClassificationModel
+
+TOLERANCE = 1e-5  # of a probability, on photos of the input size
+LABELS = "labels.txt"
+SIGNATURE = "serving_default"
+
+
+def export(
+    model: ImageClassificationModel,
+    folder: str | os.PathLike,
+    formats: Sequence[str] = ("saved_model", "pb"),
+    overwrite: bool = False,
+) -> dict[str, Path]:
+    """Write a model in TensorFlow's own formats, and prove that they give the same.
+
+    - saved_model: a folder for TensorFlow Serving and `tf.saved_model.load`. Its
+      weights are constants: to train on, take `model.keras_model`.
+    - pb: one file, a frozen graph with the nodes `pixels:0` and `probabilities:0`.
+
+    Beside them lies `labels.txt`, a class a line. The folder appears when all of it is
+    complete and every format has given the model's own probabilities at float32, within
+    1e-5, on pixels of the input size. (Photos of another size are resized by TensorFlow
+    inside the export and by Pillow in `predict`: alike, but not to the last digit.)
+
+    Args:
+        folder: Where to; new, or one that an earlier export made, with `overwrite`.
+        formats: Which of "saved_model" and "pb".
+        overwrite: Replace what an earlier export wrote.
+
+    Returns:
+        The path of each format.
+
+    Raises:
+        OptionError: There is no such format.
+        ExportError: The folder holds something else, or a format gave other figures.
+
+    Example:
+        >>> carlib.export(model, "exported", formats=["pb"])
+        {'pb': PosixPath('exported/model.pb')}
+    """
+    unknown = sorted(set(formats) - set(_WRITERS))
+    if unknown or not formats:
+        raise OptionError(
+            f"Expected formats of {', '.join(_WRITERS)}. Received: {list(formats)}"
+        )
+    folder = Path(folder)
+    _check_target(folder, overwrite)
+    frozen = freeze_model(model)
+    with atomic_folder(folder, replace=True) as temporary:
+        for name in formats:
+            write, read, file = _WRITERS[name]
+            write(frozen, temporary / file)
+            _prove(name, read(temporary / file), model)
+        write_text(temporary / LABELS, labels_text(model))
+    return {name: folder / _WRITERS[name][2] for name in formats}
+
+
+def labels_text(model: ImageClassificationModel) -> str:
+    """Return the class names, one a line, in the order of the probabilities."""
+    return "\n".join(model.class_names) + "\n"
+
+
+def freeze_model(model: ImageClassificationModel):
+    """Return a model as one TensorFlow function whose weights are constants."""
+    tf, network = runtime.tensorflow(), model.keras_model
+    return freeze(
+        lambda pixels: tf.identity(network(pixels), name="probabilities"), _pixels()
+    )
+
+
+def _pixels():
+    tf = runtime.tensorflow()
+    return tf.TensorSpec((None, None, None, 3), tf.uint8, name="pixels")
+
+
+def write_frozen_graph(frozen, path: Path) -> None:
+    """Write what `freeze_model` returned as a `.pb` file."""
+    graph = frozen.graph.as_graph_def()
+    write_bytes(path, graph.SerializeToString(deterministic=True))
+
+
+def write_kept_graph(
+    model: ImageClassificationModel, path: Path, workspace_path: str | os.PathLike
+) -> None:
+    """Write a model as a `.pb` file, by the networks that a workspace keeps.
+
+    Those that it doesn't keep are built, and kept.
+    """
+    backbones = model.backbones
+    layers = [b.layer(shards_folder(workspace_path, b)) for b in backbones]
+    whole = keras_model(backbones, model.head, model.augment, layers)
+    graph = graphs.frozen(whole, "probabilities")
+    write_bytes(path, graph.SerializeToString(deterministic=True))
+
+
+def _read_frozen_graph(path: Path) -> Callable:
+    tf = runtime.tensorflow()
+    graph = tf.compat.v1.GraphDef.FromString(path.read_bytes())
+    wrapped = tf.compat.v1.wrap_function(
+        lambda: tf.import_graph_def(graph, name=""), []
+    )
+    return wrapped.prune("pixels:0", "probabilities:0")
+
+
+def _write_saved_model(frozen, path: Path) -> None:
+    tf = runtime.tensorflow()
+    module = tf.Module()
+    module.serve = tf.function(
+        lambda pixels: {"probabilities": frozen(pixels)[0]},
+        input_signature=[_pixels()],
+        autograph=False,
+    )
+    with runtime.quiet_log():
+        tf.saved_model.save(module, path, signatures={SIGNATURE: module.serve})
+
+
+def _read_saved_model(path: Path) -> Callable:
+    serve = runtime.tensorflow().saved_model.load(path).signatures[SIGNATURE]
+    return lambda pixels: serve(pixels=pixels)["probabilities"]
+
+
+_WRITERS = {
+    "saved_model": (_write_saved_model, _read_saved_model, "saved_model"),
+    "pb": (write_frozen_graph, _read_frozen_graph, "model.pb"),
+}
+
+
+def _check_target(folder: Path, overwrite: bool) -> None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    ours = {LABELS, *(file for _, _, file in _WRITERS.values())}
+    foreign = (
+        sorted({path.name for path in folder.iterdir()} - ours)
+        if folder.is_dir()
+        else [folder.name]
+    )
+    if foreign:
+        raise ExportError(
+            f"{folder} holds what no export wrote.", foreign, hint="Name a new folder."
+        )
+    if not overwrite:
+        raise ExportError(
+            f"{folder} holds an earlier export.",
+            hint="Pass overwrite=True (on the command line --overwrite) to replace it.",
+        )
+
+
+def _features(
+    model: ImageClassificationModel, pixels: np.ndarray, mirrored: bool
+) -> np.ndarray:
+    """Return features by the Keras networks, joined, without the model's own graph."""
+    parts = []
+    for backbone in model.backbones:
+        square = np.asarray(resized(pixels, backbone))
+        square = square[:, :, ::-1] if mirrored else square
+        parts.append(backbone.network(square).numpy())
+    return np.concatenate(parts, axis=1)
+
+
+def _prove(name: str, run: Callable, model: ImageClassificationModel) -> None:
+    """Compare an export with the model, at float32, on pixels of the input size."""
+    size = model.backbones[0].input_size
+    shape = (4, size, size, 3)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    expected = model.head.averaged(
+        lambda mirrored: _features(model, pixels, mirrored), model.augment == "flip"
+    )
+    given = np.asarray(run(runtime.tensorflow().constant(pixels)))
+    difference = float(np.abs(given - expected).max())
+    if not difference <= TOLERANCE:
+        raise ExportError(
+            f"The {name} export gives other probabilities: they differ by "
+            f"{difference:.1e}, more than {TOLERANCE:.0e}. Nothing was written."
+        )

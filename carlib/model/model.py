@@ -1,0 +1,321 @@
+"""A trained model: name photos, save to one file, load anywhere."""
+
+import contextlib
+import dataclasses
+import functools
+import importlib.metadata
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from carlib.backbones.backbone import Backbone
+from carlib.backbones.int8 import Calibration
+from carlib.backbones.precisions import or_float32
+from carlib.bottlenecks.cache import kept_folder
+from carlib.bottlenecks.features import gather
+from carlib.data.photos import as_sources
+from carlib.errors import ArchiveError, OptionError
+from carlib.model import keras_model
+from carlib.model.file import (
+    HEAD,
+    backbone_member,
+    int8_members,
+    read_model,
+    write_model,
+)
+from carlib.model.head import LinearHead
+
+_AS_SAVED = ("augment", "best_epoch", "options", "data_hash", "notes", "metrics")
+
+
+@dataclass(eq=False, repr=False)
+class ImageClassificationModel:
+    """Frozen backbones, mostly one, and a softmax head on their features.
+
+    Made by `ImageClassificationTrainer.fit` and `load_model`.
+
+    Attributes:
+        backbones: In the order of their features.
+        class_names: The labels, sorted; the order of the probabilities.
+        head: Its weights, and what standardises the features.
+        history: A row an epoch and dataset: epoch, dataset, batch_processed_count,
+            accuracy, cross_entropy, learning_rate.
+        best_epoch: The epoch whose weights these are.
+        options: The trainer's options.
+        data_hash: Changes with any photo, label or subset trained on.
+        notes: What a reader of its figures must know, such as random weights.
+        augment: "flip": trained on mirror images, too, and predictions average both.
+        metrics: What `save` was given of an evaluation.
+        workspace_path: Whose bottleneck cache `predict` uses; None: none.
+    """
+
+    backbones: tuple[Backbone, ...]
+    class_names: tuple[str, ...]
+    head: LinearHead
+    history: pd.DataFrame
+    best_epoch: int
+    options: dict
+    data_hash: str
+    augment: str | None = None
+    notes: list[str] = field(default_factory=list)
+    metrics: dict = field(default_factory=dict)
+    workspace_path: str | os.PathLike | None = None
+
+    @property
+    def arch(self) -> str:
+        """The backbone's name; of several, all names: "A + B"."""
+        return " + ".join(backbone.arch for backbone in self.backbones)
+
+    @property
+    def kernel(self) -> np.ndarray:
+        """The head's weights, float32 (n_features, n_classes)."""
+        return self.head.kernel
+
+    @property
+    def bias(self) -> np.ndarray:
+        """The head's bias, float32 (n_classes,)."""
+        return self.head.bias
+
+    @property
+    def precision(self) -> str:
+        """What the backbones compute in: "bfloat16"; of several, "int8 + float32"."""
+        precisions = [backbone.precision for backbone in self.backbones]
+        return " + ".join(dict.fromkeys(precisions))
+
+    def __repr__(self) -> str:
+        return (
+            f"ImageClassificationModel({self.arch}, {len(self.class_names)} classes, "
+            f"best epoch {self.best_epoch})"
+        )
+
+    def at(self, precision: str) -> "ImageClassificationModel":
+        """Return the same model, computing at another precision.
+
+        Exports compute at float32: `model.at("float32")` predicts what they do.
+
+        Example:
+            >>> exact = model.at("float32").predict(photos)
+        """
+        backbones = tuple(backbone.at(precision) for backbone in self.backbones)
+        return dataclasses.replace(self, backbones=backbones)
+
+    def predict(
+        self,
+        photos: Any,
+        *,
+        on_error: str = "raise",
+        progress: bool = True,
+        average: bool = True,
+    ) -> pd.DataFrame:
+        """Name the damage in photos.
+
+        Args:
+            photos: A DataFrame with a column image_path, or paths, encoded photos
+                (bytes) or pixels (uint8 arrays, height × width × 3), or one of these.
+            on_error: What to do with photos that can't be read: "raise" an error that
+                lists them, or "skip" them: their rows say why in the column error, and
+                have no label and no score.
+            progress: Show a bar with photos per second and time left.
+            average: Average a photo and its mirror image where the model was trained on
+                both; False: take the photo alone, in half the time.
+
+        Returns:
+            A row a photo, in order: the columns handed in, predicted_label, score (its
+            probability) and a column of probabilities a class.
+
+        Raises:
+            ImageError: Photos that can't be read.
+
+        Example:
+            >>> model.predict(["dent.jpeg"])["predicted_label"][0]
+            'door_dent'
+        """
+        if on_error not in ("raise", "skip"):
+            raise OptionError(
+                f'Expected on_error="raise" or "skip". Received: {on_error!r}'
+            )
+        augment = self.augment if average else None
+        features = gather(
+            photos,
+            self.backbones,
+            self.workspace_path,
+            augment=augment,
+            on_error=on_error,
+            progress=progress,
+        )
+        table = _table_of(photos)
+        if on_error == "skip":
+            rows = range(features.n_photos)
+            table["error"] = [features.errors.get(row, "") for row in rows]
+        return self._with_labels(
+            table, self.head.averaged(features.of_photos, augment == "flip")
+        )
+
+    def _with_labels(self, table: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
+        good = np.isfinite(scores).all(axis=1)
+        best = np.where(good, scores.argmax(axis=1), -1)
+        names = np.array([*self.class_names, None], dtype=object)
+        labels = pd.DataFrame(
+            {"predicted_label": names[best], "score": scores.max(axis=1)},
+            index=table.index,
+        )
+        columns = pd.DataFrame(scores, columns=self.class_names, index=table.index)
+        earlier = [name for name in table if name in labels or name in columns]
+        return pd.concat([table.drop(columns=earlier), labels, columns], axis=1)
+
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
+        """Turn features (n, d) into probabilities, float64 (n, n_classes).
+
+        A photo's probabilities don't depend on which others are with it.
+        """
+        return self.head.probabilities(features)
+
+    @functools.cached_property
+    def keras_model(self):
+        """The whole model in Keras: pixels, uint8 of any size, to probabilities."""
+        return keras_model.keras_model(self.backbones, self.head, self.augment)
+
+    def save(self, path: str | os.PathLike, metrics: Any = None) -> Path:
+        """Save to one file that holds all that's needed to name photos elsewhere.
+
+        Written atomically: an existing file is replaced only by a complete one.
+
+        Args:
+            path: Where to, such as "ImageModel.zip".
+            metrics: What `evaluate` returned, or a dict, to keep with the model.
+
+        Returns:
+            The path.
+        """
+        if metrics is not None:
+            self.metrics = metrics if isinstance(metrics, dict) else metrics.to_dict()
+        arrays = {f"{name}.npy": getattr(self.head, name) for name in HEAD}
+        networks: dict[str, bytes] = {}
+        for number, backbone in enumerate(self.backbones):
+            kept = kept_folder(self.workspace_path, backbone)
+            arrays[backbone_member(number)] = backbone.weights_vector(kept)
+            if network := backbone.int8_network(kept):
+                networks |= zip(int8_members(number), network, strict=True)
+        write_model(path, self._fields(), arrays, networks)
+        return Path(path)
+
+    def _fields(self) -> dict:
+        return {
+            "backbones": [
+                {
+                    "arch": backbone.arch,
+                    "weights": backbone.weights_name,
+                    "preprocessing": backbone.preprocessing,
+                    "precision": backbone.precision,
+                    "calibration": backbone.calibration_id,
+                }
+                for backbone in self.backbones
+            ],
+            "augment": self.augment,
+            "class_names": list(self.class_names),
+            "options": self.options,
+            "best_epoch": self.best_epoch,
+            "history": self.history.replace({np.nan: None}).to_dict("list"),
+            "metrics": self.metrics,
+            "notes": self.notes,
+            "data_hash": self.data_hash,
+            "versions": _versions(),
+        }
+
+
+def load_model(
+    path: str | os.PathLike, workspace_path: str | os.PathLike | None = None
+) -> ImageClassificationModel:
+    """Load a model that `save` wrote; needs no network, data or cache.
+
+    The network is rebuilt from carlib's own code and the file gives the numbers only:
+    nothing in it can run. Each member's hash is checked.
+
+    Args:
+        path: The file.
+        workspace_path: A workspace whose bottleneck cache `predict` shall use.
+
+    Raises:
+        ArchiveError: It's not such a file, or damaged, or from a newer carlib.
+
+    Example:
+        >>> model = carlib.load_model("ImageModel.zip")
+    """
+    try:
+        fields, arrays, networks = read_model(path)
+        backbones = tuple(
+            _backbone(described, arrays[backbone_member(number)], networks, number)
+            for number, described in enumerate(fields["backbones"])
+        )
+        head = LinearHead(*(arrays[f"{name}.npy"] for name in HEAD))
+        _check(fields, backbones, head)
+    except (ArchiveError, OptionError) as error:
+        raise ArchiveError(
+            f"{Path(path).name} can't be loaded. {error.message}",
+            error.problems,
+            error.hint or "Save the model again, or fetch the file again.",
+        ) from error
+    return ImageClassificationModel(
+        backbones=backbones,
+        class_names=tuple(fields["class_names"]),
+        head=head,
+        history=pd.DataFrame(fields["history"]).astype({"learning_rate": float}),
+        workspace_path=workspace_path,
+        **{name: fields[name] for name in _AS_SAVED},
+    )
+
+
+def _backbone(
+    described: dict, weights: np.ndarray, networks: dict[str, bytes], number: int
+) -> Backbone:
+    precision, calibration = or_float32(described["precision"]), None
+    if precision == "int8":
+        network = tuple(networks[name] for name in int8_members(number))
+        calibration = Calibration(described["calibration"], network=network)
+    backbone = Backbone(
+        described["arch"], weights, precision=precision, calibration=calibration
+    )
+    backbone.weights_name = described["weights"]
+    return backbone
+
+
+def _table_of(photos: Any) -> pd.DataFrame:
+    """Return what was handed in as a table with a row a photo."""
+    if isinstance(photos, pd.DataFrame):
+        return photos.reset_index(drop=True)
+    sources = as_sources(photos)
+    paths = [source.name for source in sources if source.is_file]
+    columns = {"image_path": paths} if len(paths) == len(sources) else {}
+    return pd.DataFrame(columns, index=range(len(sources)))
+
+
+def _check(fields: dict, backbones: tuple[Backbone, ...], head: LinearHead) -> None:
+    """Refuse a model whose parts don't belong together; list all that is wrong."""
+    names = fields["class_names"]
+    distinct = len({name for name in names if isinstance(name, str)}) == len(names) > 1
+    n_features = sum(backbone.n_features for backbone in backbones)
+    preprocessing = [described["preprocessing"] for described in fields["backbones"]]
+    checks = {
+        "its class names are not distinct words": distinct,
+        "the head does not fit the backbone and the classes": head.fits(
+            n_features, len(names)
+        ),
+        "this carlib scales pixels otherwise": preprocessing
+        == [backbone.preprocessing for backbone in backbones],
+    }
+    problems = [problem for problem, passed in checks.items() if not passed]
+    if problems:
+        raise ArchiveError("Its parts don't belong together.", problems)
+
+
+def _versions() -> dict[str, str]:
+    packages = ("carlib", "tensorflow", "keras", "openvino", "numpy", "pillow")
+    found = {}
+    for name in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found

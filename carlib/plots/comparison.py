@@ -1,0 +1,78 @@
+"""The chart of a comparison: what each backbone reaches, and how sure that is."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from carlib.errors import OptionError
+from carlib.evaluation.compare import Comparison, arch_lines, figure_of
+from carlib.evaluation.cross_validation import METRICS
+from carlib.plots.style import FAINT, FIRST, INK, SECOND, house_style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LEGEND = "Lines: 95 % intervals. Dotted: the first row's figure."
+
+
+def plot_comparison(
+    comparison: Comparison, ax: "Sequence[Axes] | None" = None
+) -> "Figure":
+    """Draw each arch's figures with their 95 % intervals, an arch a row.
+
+    A dotted line marks the first row's figure; speed and size stand in the labels.
+
+    Args:
+        comparison: What `compare` returns.
+        ax: Three Axes, for micro-accuracy, macro-accuracy and log-loss. Defaults to a
+            figure of its own.
+
+    Raises:
+        OptionError: `ax` isn't three Axes.
+
+    Example:
+        >>> carlib.plot_comparison(comparison);
+    """
+    rows = list(comparison.table.itertuples(index=False))
+    if ax is not None and len(ax) != len(METRICS):
+        raise OptionError(f"Expected three Axes, got {len(ax)}.")
+    with house_style() as plt:
+        if ax is None:
+            title = f"{comparison.title()}\n{LEGEND}"
+            size = (9.5, 1.6 + 0.85 * len(rows) + 0.18 * title.count("\n"))
+            figure, ax = plt.subplots(1, len(METRICS), sharey=True, figsize=size)
+            figure.suptitle(title, x=0.01, ha="left")
+        for panel, (metric, name) in zip(ax, METRICS.items(), strict=True):
+            _panel(panel, rows, metric)
+            lower = " (lower is better)" if metric == "log_loss" else ""
+            panel.set_title(name + lower)
+            panel.set_xlabel(f"baseline {comparison.baseline[metric]:.3f}", color=FAINT)
+        ax[0].set_yticks(range(len(rows)), map(_label, rows))
+        ax[0].set_ylim(len(rows) - 0.5, -0.6)
+    return ax[0].figure
+
+
+def _panel(ax: "Axes", rows: Sequence[Any], metric: str) -> None:
+    """Draw a metric's points and intervals, the first row's as what others are to."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.axvline(getattr(rows[0], metric), color=FAINT, linewidth=1, linestyle=":")
+    for place, row in enumerate(rows):
+        value, low, high = figure_of(row, metric)
+        color, marker = (FIRST, "o") if place == 0 else (SECOND, "s")
+        ax.plot([low, high], [place, place], color=color)
+        ax.plot(value, place, marker, color=color, markersize=6)
+        above = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center"}
+        text = ax.annotate(f"{value:.3f}", (value, place), size=9, color=INK, **above)
+        text.set_bbox({"color": "white", "pad": 0.5})
+    ax.grid(axis="x")
+    ax.margins(x=0.12)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.xaxis.set_major_locator(MaxNLocator(4))
+
+
+def _label(row: Any) -> str:
+    """Return an arch's names, its speed and its size, below one another."""
+    cost = f"{row.photos_per_second:,.0f} photos/s, {row.megabytes:,.1f} MB"
+    return "\n".join([*arch_lines(row.arch), cost])

@@ -1,0 +1,1 @@
+"""Features → a head, with the workshop's options (notebook 04)."""

@@ -1,0 +1,87 @@
+"""Divide photos into folds: class by class, copies of a photo together."""
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from carlib.errors import DataError, OptionError
+from carlib.training.photo_set import PhotoSet
+
+OWN = ("seed", "fold")  # columns of predictions, beside those of model.predict
+
+
+def check_runs(folds: int, seeds: Sequence[int]) -> None:
+    """Refuse a number of folds or seeds that can't be run.
+
+    Raises:
+        OptionError: With all that is wrong.
+    """
+    problems = []
+    if not isinstance(folds, Integral) or folds < 2:
+        problems.append(
+            f"folds must be a whole number of 2 or more. Received: {folds!r}"
+        )
+    if not _are_seeds(seeds):
+        problems.append(
+            "seeds must be different whole numbers from 0 to 4,294,967,295, one at "
+            f"least. Received: {seeds!r}"
+        )
+    if problems:
+        raise OptionError("These options are out of their range.", problems)
+
+
+def _are_seeds(seeds: Any) -> bool:
+    if not isinstance(seeds, Sequence | np.ndarray) or isinstance(seeds, str):
+        return False
+    good = all(isinstance(seed, Integral) and 0 <= seed < 2**32 for seed in seeds)
+    return good and 0 < len(seeds) == len(set(seeds))
+
+
+def distinct_photos(keys: Sequence[bytes]) -> np.ndarray:
+    """Return a number for each photo, the same for copies, whatever the order."""
+    numbers = {key: number for number, key in enumerate(sorted(set(keys)))}
+    return np.array([numbers[key] for key in keys])
+
+
+def check_classes(photo_set: PhotoSet, distinct: np.ndarray, folds: int) -> None:
+    """Refuse classes that would be missing in a fold, or a column be mistaken for."""
+    mistaken = sorted(set(OWN) & set(photo_set.classes))
+    if mistaken:
+        raise DataError(
+            "No class may be called like a column of the table of predictions.",
+            mistaken,
+        )
+    pairs = pd.DataFrame({"label": photo_set.labels, "photo": distinct})
+    counts = pairs.drop_duplicates()["label"].value_counts().sort_index()
+    few = [
+        f"{photo_set.classes[label]}: {count:,}"
+        for label, count in counts.items()
+        if count < folds
+    ]
+    if few:
+        raise DataError(
+            f"For {folds} folds each class needs {folds} photos that differ; these "
+            "have fewer.",
+            few,
+            "Take fewer folds, add photos, or leave these classes out.",
+        )
+
+
+def fold_numbers(
+    labels: np.ndarray, distinct: np.ndarray, folds: int, seed: int
+) -> np.ndarray:
+    """Return the fold, from 1, of each photo.
+
+    The photos' content and the seed decide, not their order. So it is the same whatever
+    backbone and options are judged.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    numbers = np.zeros(len(labels), int)
+    parts = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    for number, (_, held_out) in enumerate(parts.split(labels, labels, distinct), 1):
+        numbers[held_out] = number
+    return numbers

@@ -1,0 +1,131 @@
+"""Photos as the head sees them: features and labels, in an order that is their own."""
+
+import hashlib
+import warnings
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from carlib.bottlenecks.features import Features
+from carlib.data.index import RESERVED
+from carlib.data.table import held_out
+from carlib.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoSet:
+    """Photos as the head sees them.
+
+    Attributes:
+        features: Where their features lie, and those of others.
+        rows: Which of the photos there they are, (n,).
+        labels: Their classes, int32 (n,), positions in `classes`.
+        classes: The names of the classes.
+    """
+
+    features: Features
+    rows: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def photos(self) -> list[bytes]:
+        """The SHA-256 of each photo's bytes."""
+        keys = self.features.keys
+        return [keys[row] for row in self.rows]
+
+    def some(self, positions: np.ndarray) -> "PhotoSet":
+        """Return some of these photos, by position or by a mask."""
+        return replace(self, rows=self.rows[positions], labels=self.labels[positions])
+
+    def readable(self) -> "PhotoSet":
+        """Return those that could be read; warn of the others, all of them.
+
+        Raises:
+            DataError: Of a class there are none.
+        """
+        errors = self.features.errors
+        if not errors:
+            return self
+        rest = self.some(np.array([row not in errors for row in self.rows]))
+        gone = set(self.labels.tolist()) - set(rest.labels.tolist())
+        if gone:
+            raise DataError(
+                "Of some classes no photo can be read.",
+                [*(self.classes[label] for label in sorted(gone)), *errors.values()],
+            )
+        listed = "\n".join(f"  {errors[row]}" for row in sorted(errors))
+        count = f"{len(errors):,} of {len(self):,} photos"
+        warnings.warn(f"Left out {count}:\n{listed}", stacklevel=3)
+        return rest
+
+    def hold_out(self, fraction: float, seed: int) -> tuple["PhotoSet", "PhotoSet"]:
+        """Take a share of each class out; see `data.held_out`."""
+        names = [self.classes[label] for label in self.labels]
+        out = held_out([key.hex() for key in self.photos], names, fraction, seed)
+        return self.some(~out), self.some(out)
+
+    def in_order(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return features (m, d) and labels (m,), mirror images among them, shuffled.
+
+        The seed shuffles from an order that is the photos' own, so the index may list
+        them in any order, under any name: the model is the same.
+        """
+        views = 2 if self.features.mirrored else 1
+        rows = np.concatenate(
+            [self.rows + i * self.features.n_photos for i in range(views)]
+        )
+        labels, keys = np.tile(self.labels, views), self.features.keys
+        own = sorted(range(len(rows)), key=lambda i: (keys[rows[i]], labels[i]))
+        order = np.random.default_rng(seed).permutation(own)
+        return self.features.take(rows[order]), labels[order]
+
+    def as_they_are(self, mirrored: bool = False) -> np.ndarray:
+        """Return the photos' features, or their mirror images', float32 (n, d)."""
+        return self.features.take(self.rows + mirrored * self.features.n_photos)
+
+
+def class_names(
+    train: pd.DataFrame, validation: pd.DataFrame | None
+) -> tuple[str, ...]:
+    """Return the sorted labels, or say why these photos can't be trained on."""
+    for photos in (train, validation):
+        if photos is not None and not {"image_path", "damage_class"} <= set(photos):
+            raise DataError(
+                "Expected photos with the columns image_path and damage_class. "
+                f"Received: {', '.join(map(str, photos))}"
+            )
+    names = sorted(set(train.damage_class))
+    if len(names) < 2:
+        raise DataError(
+            f"Expected two classes or more to tell apart. Received: {names}"
+        )
+    reserved = sorted(RESERVED & set(names))
+    if reserved:
+        raise DataError(
+            "No class may be called like a column of the table of predictions.",
+            reserved,
+        )
+    unseen = set() if validation is None else set(validation.damage_class) - set(names)
+    if unseen:
+        raise DataError(
+            "Some classes of the validation photos are not among the training photos, "
+            "so that they could never be named.",
+            sorted(unseen),
+        )
+    return tuple(names)
+
+
+def data_hash(*sets: PhotoSet | None) -> str:
+    """Hash which photos, with which labels, were trained on and watched."""
+    digest = hashlib.sha256()
+    for photo_set in sets:
+        rows = zip(photo_set.photos, photo_set.labels, strict=True) if photo_set else ()
+        for photo, label in sorted((photo, int(label)) for photo, label in rows):
+            digest.update(photo + label.to_bytes(4, "little"))
+        digest.update(b"/")
+    return digest.hexdigest()

@@ -1,0 +1,361 @@
+"""A workspace's care: what is kept is counted, checked, merged and removed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from carlib.backbones.architectures import ARCHS
+from carlib.backbones.backbone import Backbone
+from carlib.bottlenecks import extract
+from carlib.bottlenecks.cache import (
+    cache_info,
+    clear_cache,
+    compact_cache,
+    verify_cache,
+)
+from carlib.bottlenecks.extract import compute_bottlenecks
+from tests.tiny import Tiny, counts, draw_photos, shards
+
+N = 12
+
+
+@pytest.fixture
+def photos(tmp_path) -> list[Path]:
+    return draw_photos(tmp_path / "photos", N)
+
+
+@pytest.fixture
+def workspace(tmp_path, photos, monkeypatch) -> Path:
+    """A workspace that keeps twelve photos in three shards."""
+    monkeypatch.setattr(extract, "SECONDS_A_SHARD", -1)
+    assert counts(photos, Tiny(), tmp_path / "w") == (0, N)
+    assert len(shards(tmp_path / "w")) == 3
+    return tmp_path / "w"
+
+
+def home(workspace: Path) -> Path:
+    """The folder of the only backbone, or the first."""
+    return min(workspace.glob("bottlenecks/*/backbone.json")).parent
+
+
+def rows(workspace: Path) -> list[bytes]:
+    """All rows of all shards, to the bit."""
+    tables = [np.load(path, allow_pickle=False) for path in shards(workspace)]
+    return sorted(row.tobytes() for table in tables for row in table)
+
+
+def files(workspace: Path) -> dict[str, bytes]:
+    found = (path for path in workspace.rglob("*") if path.is_file())
+    return {path.relative_to(workspace).as_posix(): path.read_bytes() for path in found}
+
+
+def flip_a_bit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.fixture(scope="module")
+def with_network(tmp_path_factory) -> Path:
+    """A workspace with the features and the converted network of a real backbone."""
+    folder = tmp_path_factory.mktemp("network")
+    backbone = Backbone("MobileNetV2-0.35", weights=None)
+    some = draw_photos(folder / "photos", 2)
+    compute_bottlenecks(some, backbone, folder / "w", progress=False)
+    return folder / "w"
+
+
+# --- cache_info ----------------------------------------------------------------------
+
+
+def test_info_tells_what_is_kept_of_each_backbone(workspace, photos):
+    counts(photos[:5], Tiny(bias=1), workspace)
+    first, second = cache_info(workspace)
+    assert [first["photos"], second["photos"]] == [N, 5]
+    assert [first["shards"], second["shards"]] == [3, 2]
+    assert [first["fingerprint"], second["fingerprint"]] == ["0" * 64, "1" * 64]
+    assert {first["arch"], second["arch"]} == {"Tiny"}
+    assert (first["precision"], first["weights"]) == ("float32", "none")
+
+
+def test_info_counts_the_bytes_of_all_files_of_a_backbone(with_network):
+    (info,) = cache_info(with_network)
+    sizes = [p.stat().st_size for p in home(with_network).rglob("*") if p.is_file()]
+    assert info["bytes"] == sum(sizes)
+    network = home(with_network) / "network" / "network.bin"
+    assert info["bytes"] > network.stat().st_size > 0
+
+
+def test_info_of_a_workspace_without_bottlenecks_is_empty_and_makes_nothing(tmp_path):
+    assert cache_info(tmp_path / "nowhere") == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_hits_and_misses_add_up_over_calls(workspace, photos):
+    more = draw_photos(photos[0].parent, 6, first=100)[-6:]
+    assert counts([*photos, *more], Tiny(), workspace) == (N, 6)
+    assert counts(more, Tiny(), workspace) == (6, 0)
+    (info,) = cache_info(workspace)
+    asked = N + (N + 6) + 6
+    assert (info["calls"], info["cached"], info["computed"]) == (3, N + 6, N + 6)
+    assert info["cached"] + info["computed"] == asked
+    assert info["last"] is not None
+
+
+def test_one_backbones_calls_are_not_anothers(workspace, photos):
+    counts(photos, Tiny(bias=1), workspace)
+    counts(photos, Tiny(bias=1), workspace)
+    assert [info["calls"] for info in cache_info(workspace)] == [1, 2]
+
+
+def test_a_photo_that_cannot_be_read_is_neither_hit_nor_miss(workspace, tmp_path):
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"")
+    assert counts([bad], Tiny(), workspace, on_error="skip") == (0, 0)
+    (info,) = cache_info(workspace)
+    assert (info["calls"], info["cached"], info["computed"]) == (2, 0, N)
+
+
+# --- verify_cache --------------------------------------------------------------------
+
+
+def test_verify_finds_a_sound_cache_sound_and_changes_nothing(workspace):
+    before = files(workspace)
+    (found,) = verify_cache(workspace)
+    assert (found["photos"], found["shards"], found["damaged"]) == (N, 3, 0)
+    assert found["network"] is None
+    assert files(workspace) == before
+
+
+@pytest.mark.parametrize("place", [0, 100, -1])
+def test_verify_notices_one_flipped_bit_wherever_it_is(workspace, place):
+    shard = shards(workspace)[1]
+    data = bytearray(shard.read_bytes())
+    data[place] ^= 4
+    shard.write_bytes(data)
+    with pytest.warns(UserWarning, match="set aside"):
+        (found,) = verify_cache(workspace)
+    assert (found["photos"], found["shards"], found["damaged"]) == (N - 4, 2, 1)
+    assert not shard.exists() and shard.with_suffix(".damaged").exists()
+
+
+def test_verify_tells_damage_that_it_may_not_set_aside(workspace, monkeypatch):
+    flip_a_bit(shards(workspace)[0])
+
+    def refused(path, target):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.warns(UserWarning, match="set aside"):
+        (found,) = verify_cache(workspace)
+    assert (found["photos"], found["damaged"]) == (N - 4, 1)
+
+
+@pytest.mark.parametrize("part", ["network.xml", "network.bin", "sha256.json"])
+def test_verify_notices_a_damaged_network(with_network, tmp_path, part):
+    shutil.copytree(with_network, tmp_path / "w")
+    assert verify_cache(tmp_path / "w")[0]["network"] is True
+    path = home(tmp_path / "w") / "network" / part
+    flip_a_bit(path)
+    (found,) = verify_cache(tmp_path / "w")
+    assert (found["network"], found["damaged"]) == (False, 0)
+    path.unlink()
+    assert verify_cache(tmp_path / "w")[0]["network"] is False
+
+
+def test_a_network_is_verified_where_openvino_is_not_installed(
+    with_network, monkeypatch
+):
+    monkeypatch.setattr("carlib.runtime.openvino", lambda: None)
+    assert verify_cache(with_network)[0]["network"] is True
+
+
+# --- compact_cache -------------------------------------------------------------------
+
+
+def test_compact_merges_and_keeps_all_rows_to_the_bit(workspace, photos):
+    before = rows(workspace)
+    features = compute_bottlenecks(photos, Tiny(), workspace, progress=False)
+    (done,) = compact_cache(workspace)
+    assert (done["before"], done["after"]) == (3, 1)
+    assert rows(workspace) == before
+    again = compute_bottlenecks(photos, Tiny(), workspace, progress=False)
+    np.testing.assert_array_equal(again, features)
+    assert counts(photos, Tiny(), workspace) == (N, 0)
+
+
+def test_compact_keeps_one_row_of_a_photo_that_two_shards_hold(workspace, photos):
+    counts(photos[1:7], Tiny(), workspace, reuse=False)
+    assert len(rows(workspace)) == N + 6
+    compact_cache(workspace)
+    kept = rows(workspace)
+    assert len(kept) == len(set(kept)) == N
+
+
+def test_compact_again_changes_nothing(workspace):
+    compact_cache(workspace)
+    before = files(workspace)
+    (done,) = compact_cache(workspace)
+    assert (done["before"], done["after"]) == (1, 1)
+    assert files(workspace) == before
+
+
+def test_compact_leaves_a_large_shard_as_it_is(workspace, tmp_path, monkeypatch):
+    """A large one is larger than all the small ones together."""
+    counts(draw_photos(tmp_path / "many", 80, first=200), Tiny(), workspace)
+    compact_cache(workspace)
+    (large,) = shards(workspace)
+    monkeypatch.setattr("carlib.bottlenecks.cache.MERGED", large.stat().st_size)
+    more = draw_photos(tmp_path / "more", 32, first=100)
+    assert counts(more, Tiny(), workspace) == (0, 32)
+    before = rows(workspace)
+    (done,) = compact_cache(workspace)
+    assert done["before"] == 9 > done["after"]
+    assert large in shards(workspace)
+    assert rows(workspace) == before
+
+
+def test_compact_merges_no_more_than_makes_a_large_shard(workspace, monkeypatch):
+    size = shards(workspace)[0].stat().st_size
+    monkeypatch.setattr("carlib.bottlenecks.cache.MERGED", 2 * size)
+    before = rows(workspace)
+    (done,) = compact_cache(workspace)
+    assert (done["before"], done["after"]) == (3, 2)
+    assert rows(workspace) == before
+
+
+def test_compact_merges_each_backbone_by_itself(workspace, photos):
+    counts(photos, Tiny(bias=1), workspace)
+    done = compact_cache(workspace)
+    assert [(entry["before"], entry["after"]) for entry in done] == [(3, 1), (3, 1)]
+    assert counts(photos, Tiny(), workspace) == (N, 0)
+    assert counts(photos, Tiny(bias=1), workspace) == (N, 0)
+
+
+def test_compact_deletes_nothing_but_what_it_merged(workspace):
+    merged = {path.relative_to(workspace).as_posix() for path in shards(workspace)}
+    np.save(home(workspace) / "my features.npy", np.zeros(3))
+    (home(workspace) / "notes.txt").write_text("mine", "utf-8")
+    before = files(workspace)
+    compact_cache(workspace)
+    after = files(workspace)
+    assert before.keys() - after.keys() == merged
+    left = before.keys() - merged
+    assert {name: after[name] for name in left} == {name: before[name] for name in left}
+
+
+def test_compact_sets_a_damaged_shard_aside_and_merges_the_others(workspace, photos):
+    flip_a_bit(shards(workspace)[0])
+    with pytest.warns(UserWarning, match="set aside"):
+        (done,) = compact_cache(workspace)
+    assert (done["before"], done["after"]) == (2, 1)
+    assert counts(photos, Tiny(), workspace) == (N - 4, 4)
+
+
+# --- clear_cache ---------------------------------------------------------------------
+
+
+def test_clear_says_what_it_removed_and_all_is_computed_anew(workspace, photos):
+    kept = cache_info(workspace)
+    assert clear_cache(workspace) == kept
+    assert cache_info(workspace) == []
+    assert [name for name in files(workspace) if name.endswith(".npy")] == []
+    assert counts(photos, Tiny(), workspace) == (0, N)
+
+
+def test_clear_removes_a_converted_network_too(with_network, tmp_path):
+    shutil.copytree(with_network, tmp_path / "w")
+    clear_cache(tmp_path / "w")
+    assert list(files(tmp_path / "w")) == ["bottlenecks/.gitignore"]
+
+
+def test_a_network_is_known_of_before_the_first_features_are(tmp_path):
+    """A run that was stopped in between left it, and it takes up room."""
+
+    class Stopped(Backbone):
+        def engine(self, kept=None):
+            super().engine(kept)
+            raise KeyboardInterrupt
+
+    backbone = Stopped("MobileNetV2-0.35", weights=None)
+    photos = draw_photos(tmp_path / "photos", 1)
+    with pytest.raises(KeyboardInterrupt):
+        compute_bottlenecks(photos, backbone, tmp_path / "w", progress=False)
+    (info,) = cache_info(tmp_path / "w")
+    assert info["photos"] == 0 and info["bytes"] > 1_000_000
+    clear_cache(tmp_path / "w")
+    assert list(files(tmp_path / "w")) == ["bottlenecks/.gitignore"]
+
+
+def test_clear_of_one_arch_leaves_the_others(workspace, with_network):
+    network = home(with_network)
+    shutil.copytree(network, home(workspace).parent / network.name)
+    (gone,) = clear_cache(workspace, arch="mobilenetv2-0.35")
+    assert gone["arch"] == "MobileNetV2-0.35"
+    assert [info["arch"] for info in cache_info(workspace)] == ["Tiny"]
+    before = files(workspace)
+    assert "InceptionV3" in ARCHS
+    assert clear_cache(workspace, arch="InceptionV3") == []
+    assert files(workspace) == before
+
+
+def test_clear_removes_only_what_carlib_made(workspace):
+    folder = home(workspace).name
+    mine = {
+        "photos.csv": b"a",
+        "bottlenecks/mine.txt": b"b",
+        f"bottlenecks/{folder}/notes.txt": b"c",
+        f"bottlenecks/{folder}/my features.npy": b"d",
+        "bottlenecks/InceptionV3-mine/data.npy": b"e",
+    }
+    for name, content in mine.items():
+        (workspace / name).parent.mkdir(exist_ok=True)
+        (workspace / name).write_bytes(content)
+    clear_cache(workspace)
+    left = files(workspace)
+    assert left.pop("bottlenecks/.gitignore")
+    assert left == mine
+
+
+def test_clear_takes_what_was_set_aside_and_what_killed_writers_left(workspace):
+    folder = home(workspace)
+    flip_a_bit(shards(workspace)[0])
+    (folder / ".x.npy.1.2.carlib.tmp").write_bytes(b"")
+    (folder / ".network.1.2.carlib.tmp").mkdir()
+    with pytest.warns(UserWarning, match="set aside"):
+        clear_cache(workspace)
+    assert not folder.exists()
+
+
+def test_clear_that_is_cut_off_can_be_done_again(workspace, monkeypatch):
+    """The description goes last, else nobody would know of what is left."""
+    folder, unlink, done = home(workspace), Path.unlink, []
+
+    def cut_off(path, missing_ok=False):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(path)
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            clear_cache(workspace)
+    assert len(cache_info(workspace)) == 1
+    clear_cache(workspace)
+    assert not folder.exists()
+
+
+def test_clear_of_a_workspace_without_bottlenecks_makes_nothing(tmp_path):
+    assert clear_cache(tmp_path / "nowhere") == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_functions_return_can_be_printed_as_json(workspace):
+    for care in (cache_info, verify_cache, compact_cache, clear_cache):
+        found = care(workspace)
+        assert json.loads(json.dumps(found)) == found
+        assert {"arch", "precision", "fingerprint"} <= found[0].keys()

@@ -1,0 +1,141 @@
+"""What the commands share: errors in words, outputs checked early, photos by name."""
+
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from carlib.cli import terminal
+from carlib.errors import DataError, ImageError, OptionError
+
+
+@click.group(cls=terminal.Commands)
+def failing() -> None:
+    """Fail in every way there is."""
+
+
+@failing.command()
+@click.argument("kind")
+@click.option("--workspace", default="work")
+def fail(kind: str, workspace: str) -> None:
+    """Raise an error of a kind."""
+    raise {
+        "data": DataError("Two rows are bad.", ["row 3", "row 7"], "Mend them."),
+        "bug": ZeroDivisionError("division by zero"),
+        "disk": OSError(28, "No space left on device", "m.zip"),
+        "ctrl-c": KeyboardInterrupt(),
+        "usage": click.UsageError("no such thing"),
+    }[kind]
+
+
+def run(*arguments: str, **env: str):
+    return CliRunner().invoke(failing, ["fail", *arguments], env=env)
+
+
+def test_an_error_of_carlib_is_its_message_on_stderr_and_exit_code_1():
+    result = run("data")
+    assert result.exit_code == 1
+    expected = "Error: Two rows are bad.\n  - row 3\n  - row 7\nMend them.\n"
+    assert (result.stdout, result.stderr) == ("", expected)
+
+
+def test_an_unexpected_error_is_named_and_says_how_to_see_more():
+    result = run("bug")
+    assert result.exit_code == 1
+    assert "Error: ZeroDivisionError: division by zero" in result.stderr
+    assert "CARLIB_DEBUG=1" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_full_disk_is_named_with_its_file():
+    assert "No space left on device: 'm.zip'" in run("disk").stderr
+
+
+@pytest.mark.parametrize("kind", ["data", "bug"])
+def test_the_error_itself_comes_through_for_those_who_ask(kind):
+    result = run(kind, CARLIB_DEBUG="1")
+    assert isinstance(result.exception, DataError | ZeroDivisionError)
+
+
+def test_ctrl_c_says_what_is_kept_and_how_to_go_on():
+    result = run("ctrl-c", "--workspace", "elsewhere")
+    assert result.exit_code == 130
+    assert result.stderr == (
+        "\nStopped. What was computed is kept in elsewhere; "
+        "run the same command to go on.\n"
+    )
+
+
+def test_ctrl_c_promises_nothing_where_nothing_is_kept():
+    assert terminal.explain(KeyboardInterrupt()) == "\nStopped."
+
+
+def test_a_wrong_way_to_call_it_stays_clicks_business():
+    assert run("usage").exit_code == 2
+
+
+def test_a_new_file_in_a_new_folder_is_a_good_output(tmp_path):
+    terminal.check_output(tmp_path / "new" / "folders" / "m.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_no_output(tmp_path):
+    with pytest.raises(OptionError, match="is a folder"):
+        terminal.check_output(tmp_path)
+
+
+def test_a_file_is_no_folder_for_the_output(tmp_path):
+    (tmp_path / "file").write_text("x", "utf-8")
+    with pytest.raises(OptionError, match="file is a file"):
+        terminal.check_output(tmp_path / "file" / "m.zip")
+
+
+@pytest.mark.skipif(
+    os.name == "nt" or os.geteuid() == 0, reason="may write everywhere, as root does"
+)
+def test_a_read_only_folder_is_refused_before_the_work(tmp_path):
+    tmp_path.chmod(0o555)
+    with pytest.raises(OptionError, match="can't be written to"):
+        terminal.check_output(tmp_path / "m.zip")
+
+
+def test_a_folder_stands_for_its_photos_in_order_whatever_their_case(tmp_path):
+    for name in ("b.JPG", "a/c.png", "a/notes.txt", "b.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    expected = [str(tmp_path / "a" / "c.png"), str(tmp_path / "b.JPG")]
+    assert terminal.files_of(str(tmp_path)) == expected
+
+
+def test_a_folder_without_photos_is_an_error(tmp_path):
+    with pytest.raises(ImageError, match="No photos in"):
+        terminal.files_of(str(tmp_path))
+
+
+def test_anything_else_is_a_photo_to_be(tmp_path):
+    assert terminal.files_of("nowhere.jpeg") == ["nowhere.jpeg"]
+    assert terminal.files_of("-") == ["-"]
+
+
+ROWS = [
+    {"image_path": "a.jpg", "probabilities": {"dent": 0.75, "lamp": 0.2, "door": 0.05}},
+    {"image_path": "long.jpg", "error": "is empty"},
+]
+
+
+def test_predictions_are_lined_up_and_cut_to_the_likeliest():
+    lines = terminal.predictions_text(ROWS, top=2).splitlines()
+    assert lines == ["a.jpg     dent 75.0%, lamp 20.0%", "long.jpg  not read: is empty"]
+
+
+def test_names_that_the_terminal_lacks_are_shown_by_escapes():
+    program = (
+        "from carlib import terminal; terminal.show_any_name();"
+        "print('Stra\\u00dfe \\udce9.jpg')"
+    )
+    env = os.environ | {"PYTHONIOENCODING": "ascii"}
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, env=env)
+    assert run.stdout.split() == [b"Stra\\xdfe", b"\\udce9.jpg"]

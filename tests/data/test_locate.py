@@ -1,0 +1,306 @@
+"""The photos are found, downloaded or replaced by the sample, and a word says which."""
+
+import gc
+import io
+import os
+import threading
+import time
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from carlib import downloads
+from carlib.data import locate
+from carlib.data.locate import locate_data
+from carlib.errors import ArchiveError, DataError
+from carlib.messages import say
+
+
+def data_zip(prefix: str = "", extra: bytes = b"") -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(f"{prefix}index.csv", "image,class,subset\nimage/1.jpeg,a,T\n")
+        archive.writestr(f"{prefix}image/1.jpeg", b"\xff\xd8\xff" + extra)
+    return buffer.getvalue()
+
+
+class Server(ThreadingHTTPServer):
+    """A web server on this machine; `body`, `status` and `fault` say how it answers."""
+
+    daemon_threads = True
+    body, status, fault, asked = b"", 200, "", 0
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/preprocessed.zip"
+
+    def handle_error(self, *_):
+        """Say nothing when a client goes away."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        if self.server.fault == "silent":
+            self.server.released.wait(20)
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(self.server.body)))
+        self.end_headers()
+
+    def do_GET(self):
+        self.server.asked += 1
+        self.do_HEAD()
+        body = self.server.body
+        if self.server.fault in ("cut", "stalls"):
+            self.wfile.write(body[: len(body) // 2])
+            self.wfile.flush()
+            if self.server.fault == "stalls":
+                self.server.released.wait(20)
+        else:
+            self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    server = Server(("127.0.0.1", 0), Handler)
+    server.body, server.released = data_zip(), threading.Event()
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    monkeypatch.setattr(locate, "ADDRESS", server.address)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    yield server
+    server.released.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    gc.collect()  # a connection left open would be found here, and not in another test
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Start each test in an empty folder, with nothing said and no address to reach."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.delenv("CARLIB_DATA", raising=False)
+    monkeypatch.setattr(locate, "ADDRESS", "http://127.0.0.1:9/preprocessed.zip")
+    say.cache_clear()
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch) -> Path:
+    """A checkout with a sample, seen from its notebooks."""
+    folder = tmp_path / "here" / "checkout"
+    make_data(folder / "data" / "sample")
+    (folder / "notebooks").mkdir()
+    monkeypatch.chdir(folder / "notebooks")
+    return folder
+
+
+def make_data(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    with zipfile.ZipFile(io.BytesIO(data_zip())) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_a_folder_is_taken_as_it_is_and_named_once(capsys):
+    make_data(Path("photos"))
+    assert locate_data("photos") == locate_data(Path("photos")) == Path("photos")
+    assert capsys.readouterr().out == "Data: photos (as given)\n"
+
+
+def test_a_way_to_the_data_is_given_relative_to_where_one_stands(tmp_path):
+    make_data(tmp_path / "photos")
+    assert locate_data(tmp_path / "photos") == Path("../photos")
+
+
+def test_data_that_lie_far_away_keep_their_full_path():
+    assert locate._near(Path("/nowhere/at/all")) == Path("/nowhere/at/all")
+
+
+def test_a_zip_is_unpacked_once_into_a_folder_that_its_content_names(tmp_path):
+    path = tmp_path / "cars.zip"
+    path.write_bytes(data_zip())
+    folder = locate_data(path)
+    assert folder.parent == Path("data") and folder.name.startswith("cars-")
+    assert (folder / "image" / "1.jpeg").exists()
+    (folder / "marker").touch()
+    assert locate_data(path) == folder and (folder / "marker").exists()
+    path.write_bytes(data_zip(extra=b"other"))
+    assert locate_data(path) != folder
+
+
+def test_a_zip_goes_where_the_caller_wants_it(tmp_path):
+    (tmp_path / "a.zip").write_bytes(data_zip())
+    folder = locate_data(tmp_path / "a.zip", home=tmp_path / "kept")
+    assert folder.resolve().parent == (tmp_path / "kept").resolve()
+    assert names_in(Path.cwd()) == []
+
+
+@pytest.mark.parametrize("prefix", ["preprocessed/", "vérité/"])
+def test_a_zip_of_a_folder_is_as_good_as_one_of_its_content(tmp_path, prefix):
+    (tmp_path / "a.zip").write_bytes(data_zip(prefix))
+    assert (locate_data(tmp_path / "a.zip") / "index.csv").exists()
+
+
+def test_a_zip_of_something_else_is_refused_and_not_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("report.docx", "")
+    with pytest.raises(DataError, match=r"no index\.csv and no photos.*report\.docx"):
+        locate_data(tmp_path / "a.zip")
+    assert names_in(Path.cwd()) == []
+
+
+def test_a_damaged_zip_is_refused_and_leaves_nothing(tmp_path):
+    (tmp_path / "a.zip").write_bytes(data_zip()[:-30])
+    with pytest.raises(ArchiveError, match="cut off"):
+        locate_data(tmp_path / "a.zip")
+    assert names_in(Path.cwd()) == []
+
+
+def test_a_place_where_there_is_nothing_is_an_error_that_says_what_may_stand_there():
+    with pytest.raises(DataError, match='no folder or zip missing(.|\n)*"sample"'):
+        locate_data("missing")
+
+
+def test_the_environment_names_a_folder_or_a_zip(tmp_path, monkeypatch, capsys, server):
+    (tmp_path / "a.zip").write_bytes(data_zip())
+    for path in (make_data(tmp_path / "photos"), tmp_path / "a.zip"):
+        monkeypatch.setenv("CARLIB_DATA", str(path))
+        assert (locate_data() / "index.csv").exists()
+    assert capsys.readouterr().out.count("(named by CARLIB_DATA)") == 2
+    assert server.asked == 0
+    monkeypatch.setenv("CARLIB_DATA", "wrong")
+    with pytest.raises(DataError, match="CARLIB_DATA: there is no folder or zip wrong"):
+        locate_data()
+
+
+def test_the_environment_does_not_overrule_what_is_asked_for(monkeypatch):
+    monkeypatch.setenv("CARLIB_DATA", "wrong")
+    make_data(Path("photos"))
+    assert locate_data("photos") == Path("photos")
+
+
+def test_the_download_is_unpacked_with_a_notice_and_its_hash_kept(
+    checkout, server, capsys
+):
+    assert locate_data() == Path("../data/car_damage")
+    assert (checkout / "data/car_damage/image/1.jpeg").exists()
+    expected = ["car_damage", "car_damage.sha256", "sample"]
+    assert names_in(checkout / "data") == expected
+    said = capsys.readouterr().out
+    assert "Peltarion AB" in said and "just downloaded" in said
+    assert server.asked == 1
+
+
+def test_what_was_downloaded_before_is_used_without_a_network(checkout, server, capsys):
+    locate_data()
+    server.body, server.status = b"", 500
+    assert locate_data() == locate_data("download") == Path("../data/car_damage")
+    assert "downloaded before" in capsys.readouterr().out
+    assert server.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ({"status": 404}, "404"),
+        ({"body": b"<html>Log in first</html>"}, "not a zip"),
+        ({"body": b""}, "not a zip"),
+        ({"fault": "cut"}, "cut"),
+        ({"body": data_zip() + bytes(3000)}, "larger"),
+        ({"body": data_zip()[:-20]}, "not a zip"),
+    ],
+)
+def test_a_failed_or_odd_download_is_an_error_and_leaves_nothing(
+    checkout, server, monkeypatch, fault, says
+):
+    monkeypatch.setattr(locate, "MAX_BYTES", 2000)
+    for name, value in fault.items():
+        setattr(server, name, value)
+    with pytest.raises(DataError, match=f"{says}(.|\n)*CARLIB_DATA") as caught:
+        locate_data("download")
+    assert str(checkout) not in str(caught.value), "an absolute path"
+    assert names_in(checkout / "data") == ["sample"]
+    server.status, server.body, server.fault = 200, data_zip(), ""
+    assert locate_data("download") == Path("../data/car_damage")
+
+
+def test_another_content_than_the_first_time_is_an_error(checkout, server):
+    folder = locate_data("download")
+    for path in (folder / "image/1.jpeg", folder / "index.csv"):
+        path.unlink()
+    (folder / "image").rmdir()
+    folder.rmdir()
+    server.body = data_zip(extra=b"swapped")
+    with pytest.raises(DataError, match="not the file that it was the first time"):
+        locate_data("download")
+    assert names_in(checkout / "data") == ["car_damage.sha256", "sample"]
+    server.body = data_zip()
+    assert locate_data("download") == folder
+
+
+def test_a_server_that_refuses_is_an_error_at_once(checkout):
+    started = time.monotonic()
+    with pytest.raises(DataError, match="no connection(.|\n)*CARLIB_DATA"):
+        locate_data("download")
+    assert time.monotonic() - started < 5
+
+
+def test_a_server_that_never_answers_is_given_up(checkout, server, monkeypatch):
+    monkeypatch.setattr(downloads, "PATIENCE", 0.3)
+    server.fault = "silent"
+    with pytest.raises(DataError, match=r"no answer within 0\.3 seconds"):
+        locate_data("download")
+    assert names_in(checkout / "data") == ["sample"]
+
+
+def test_a_server_that_stops_in_the_middle_is_given_up(checkout, server, monkeypatch):
+    monkeypatch.setattr(downloads, "TIMEOUT", (1, 0.3))
+    server.fault = "stalls"
+    with pytest.raises(DataError, match="can't be downloaded"):
+        locate_data("download")
+    assert names_in(checkout / "data") == ["sample"]
+
+
+def test_without_a_network_the_sample_stands_in_and_that_is_said(checkout, capsys):
+    assert locate_data() == Path("../data/sample")
+    said = capsys.readouterr().out
+    assert "can't be downloaded: no connection" in said
+    assert "(the drawn sample instead)" in said
+
+
+def test_the_sample_can_be_asked_for(checkout, server):
+    assert locate_data("sample") == Path("../data/sample")
+    assert server.asked == 0
+
+
+def test_outside_of_a_checkout_the_sample_that_came_with_the_package_is_used(sample):
+    if not (sample / "index.csv").exists():
+        pytest.skip("the sample is not drawn yet")
+    assert (locate_data("sample") / "index.csv").samefile(sample / "index.csv")
+
+
+def test_a_home_that_cannot_be_written_to_is_an_error_that_names_the_way_out(
+    tmp_path, server
+):
+    (tmp_path / "home").write_text("a file", encoding="utf-8")
+    (tmp_path / "a.zip").write_bytes(data_zip())
+    for source in (tmp_path / "a.zip", "download"):
+        with pytest.raises(DataError, match="can't be kept in(.|\n)*home="):
+            locate_data(source, home=tmp_path / "home")
+
+
+def test_a_failing_download_makes_no_folder(server):
+    server.status = 404
+    with pytest.raises(DataError):
+        locate_data("download")
+    assert not os.path.lexists("data") or names_in(Path("data")) == []

@@ -1,0 +1,381 @@
+"""Comparisons: a row a backbone, a paired test, the chart and the command."""
+
+import itertools
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from scipy.stats import binomtest
+
+from carlib.backbones.backbone import Backbone
+from carlib.cli import compare as compare_command
+from carlib.cli import main
+from carlib.errors import OptionError, WeightsError
+from carlib.evaluation import compare as compare_module
+from carlib.evaluation.compare import compare, paired_test
+from carlib.evaluation.evaluate import evaluate
+from carlib.evaluation.resampling import sign_flip_p
+from carlib.plots.comparison import plot_comparison
+from carlib.training.trainer import ImageClassificationTrainer
+
+METRICS = ["micro_accuracy", "macro_accuracy", "log_loss"]
+PAIR = ("--arch", "EfficientNetLite0", "--arch", "efficientnetlite0")
+
+
+@pytest.fixture(scope="module")
+def random():
+    return Backbone("MobileNetV2-0.35", weights=None)
+
+
+@pytest.fixture(scope="module")
+def trainer(backbone, workspace):
+    return ImageClassificationTrainer(arch=backbone, workspace_path=workspace, epoch=4)
+
+
+@pytest.fixture(scope="module")
+def comparison(photos, backbone, random, trainer):
+    archs = [backbone, random, [backbone, random]]
+    return compare(photos, archs, trainer, folds=2, seeds=(1, 2), progress=False)
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def run(*arguments: str | Path) -> Result:
+    """The command in this process; what went wrong is in its exit code."""
+    result = CliRunner().invoke(main.main, ["compare", *map(str, arguments)])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+# --- the paired test -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("better", "worse"), [(9, 2), (30, 14), (5, 5), (1, 0)])
+def test_with_one_seed_it_is_the_exact_mcnemar_test(better, worse):
+    differences = np.array([1] * better + [-1] * worse + [0] * 50)
+    expected = binomtest(better, better + worse).pvalue
+    assert sign_flip_p(differences) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("differences", [[3, -1, 2, 2, 0], [1, 1, -3, 2, -2, 1], [4]])
+def test_with_several_seeds_it_counts_all_signs(differences):
+    differences = np.array(differences)
+    signs = itertools.product([-1, 1], repeat=len(differences))
+    sums = np.array([np.dot(sign, differences) for sign in signs])
+    expected = (abs(sums) >= abs(differences.sum())).mean()
+    assert sign_flip_p(differences) == pytest.approx(expected)
+
+
+def test_where_no_photo_differs_nothing_is_shown():
+    assert sign_flip_p(np.zeros(9, int)) == 1
+    assert sign_flip_p(np.array([], int)) == 1
+
+
+def test_of_many_photos_the_chances_still_sum_to_one():
+    differences = np.tile([3, -3, 1, -1], 500)
+    assert sign_flip_p(differences) == pytest.approx(1)
+    assert sign_flip_p(abs(differences)) == 0
+
+
+def answers(right: np.ndarray) -> SimpleNamespace:
+    """A cross-validation whose answers were right or not, bool (seeds, n)."""
+    n_seeds, n = right.shape
+    score = np.where(right.ravel(), 0.9, 0.2)
+    predictions = pd.DataFrame(
+        {
+            "damage_class": ["dent"] * right.size,
+            "seed": np.repeat(range(n_seeds), n),
+            "dent": score,
+            "lamp": 1 - score,
+        }
+    )
+    return SimpleNamespace(
+        predictions=predictions,
+        class_names=("dent", "lamp"),
+        seeds=list(range(n_seeds)),
+        distinct=np.arange(n),
+    )
+
+
+def test_the_difference_is_that_of_the_micro_accuracies():
+    generator = np.random.default_rng(1)
+    one, other = generator.random((2, 3, 200)) < np.array([0.6, 0.75])[:, None, None]
+    test = paired_test(answers(one), answers(other))
+    assert test["difference"] == pytest.approx(other.mean() - one.mean())
+    deviation = (other.mean(axis=0) - one.mean(axis=0)).std() / 200**0.5
+    width = test["difference_high"] - test["difference_low"]
+    assert width / (2 * 1.96) == pytest.approx(deviation, rel=0.1)
+    assert test["difference_low"] < test["difference"] < test["difference_high"]
+    back = paired_test(answers(other), answers(one))
+    assert back["difference"] == -test["difference"] and back["p"] == test["p"]
+    assert test["p"] < 0.01
+
+
+def test_copies_of_a_photo_count_once():
+    one, other = np.zeros((1, 6), bool), np.ones((1, 6), bool)
+    first, second = answers(one), answers(other)
+    assert paired_test(first, second)["p"] == 2 / 2**6
+    first.distinct = np.array([0, 0, 0, 0, 1, 1])
+    assert paired_test(first, second)["p"] == 2 / 2**2
+
+
+def test_seeds_of_a_photo_are_no_photos_of_their_own():
+    one, other = np.zeros((3, 4), bool), np.ones((3, 4), bool)
+    assert paired_test(answers(one), answers(other))["p"] == 2 / 2**4
+
+
+# --- the table -----------------------------------------------------------------------
+
+
+def test_a_row_an_arch_with_what_cross_validation_says(comparison):
+    table = comparison.table
+    both = "EfficientNetLite0 + MobileNetV2-0.35"
+    assert table.arch.tolist() == ["EfficientNetLite0", "MobileNetV2-0.35", both]
+    for row, cv in enumerate(comparison.cross_validations):
+        for name in METRICS:
+            found = table.loc[row, [name, f"{name}_low", f"{name}_high"]].tolist()
+            assert found == cv.summary.loc[name, ["mean", "low", "high"]].tolist()
+
+
+def test_all_are_judged_on_the_same_folds(comparison):
+    first, *others = (cv.predictions for cv in comparison.cross_validations)
+    columns = ["image_path", "damage_class", "seed", "fold"]
+    for other in others:
+        pd.testing.assert_frame_equal(first[columns], other[columns])
+
+
+def test_the_first_row_is_what_the_others_differ_from(comparison):
+    table = comparison.table
+    test = ["difference", "difference_low", "difference_high", "p"]
+    assert table.loc[0, test].isna().all() and table.loc[1:, test].notna().all(
+        axis=None
+    )
+    difference = table.micro_accuracy - table.micro_accuracy[0]
+    np.testing.assert_allclose(table.difference[1:], difference[1:])
+    assert table.p[1] < 0.001  # it never saw a photo
+
+
+def test_joined_backbones_take_the_time_and_the_room_of_both(comparison):
+    speed, size = comparison.table.photos_per_second, comparison.table.megabytes
+    assert (speed > 0).all()
+    assert 1 / speed[2] == pytest.approx(1 / speed[0] + 1 / speed[1])
+    bias = 8 * 4 / 1e6  # which joined ones have once
+    assert size[2] == pytest.approx(size[0] + size[1] - bias)
+
+
+def test_the_size_is_that_of_a_saved_model(comparison, trained, tmp_path):
+    saved = trained.save(tmp_path / "model.zip").stat().st_size
+    assert comparison.table.megabytes[0] == pytest.approx(saved / 1e6, rel=0.01)
+
+
+def test_nothing_timed_comes_from_the_cache(photos, trainer, monkeypatch):
+    timed = []
+    extract = compare_module.extract
+
+    def spy(*args, **options):
+        extraction = extract(*args, **options)
+        timed.append((extraction.n_cached, extraction.n_computed))
+        return extraction
+
+    monkeypatch.setattr(compare_module, "extract", spy)
+    speeds = compare_module.photos_per_second([trainer], photos, np.arange(200) // 2)
+    assert len(speeds) == 1 and speeds[0] > 0
+    assert timed == [(0, 64)] * compare_module.ROUNDS
+    timed.clear()
+    compare_module.photos_per_second([trainer] * 2, photos[:20], np.arange(20) // 2)
+    assert timed == [(0, 10)] * compare_module.ROUNDS
+
+
+def test_rows_of_one_name_are_told_apart_by_their_precision(trainer, backbone):
+    exact = backbone.at("float32")
+    rows = [SimpleNamespace(backbones=[b]) for b in (exact, backbone)]
+    expected = f"EfficientNetLite0 {backbone.precision}"
+    assert compare_module._names(rows) == ["EfficientNetLite0 float32", expected]
+
+
+def test_without_a_trainer_it_is_the_default_one(photos, backbone, workspace):
+    few = photos.groupby("damage_class").head(4)
+    comparison = compare(
+        few,
+        [backbone] * 2,
+        folds=2,
+        seeds=[1],
+        workspace_path=workspace,
+        progress=False,
+    )
+    assert comparison.table.difference[1] == 0 and comparison.table.p[1] == 1
+    predictions = comparison.cross_validations[0].predictions
+    assert comparison.table.micro_accuracy[1] == evaluate(predictions).micro_accuracy
+
+
+def test_it_prints_as_one_table(comparison):
+    text, table = str(comparison), comparison.table
+    lines = text.splitlines()
+    assert lines[0] == (
+        "Compared on 200 photos, 8 classes: 2 folds × 2 seeds, the same for all."
+    )
+    assert lines[1].startswith("Note: The photos are the drawn sample")
+    assert lines[2] == "Note: The weights of MobileNetV2-0.35 are random: " + (
+        "it never saw a photo."
+    )
+    start = next(i for i, line in enumerate(lines) if line.startswith("arch"))
+    first, below, second, _, joined, rest, always, *_ = lines[start + 1 :]
+    assert first.split()[:2] == ["EfficientNetLite0", f"{table.micro_accuracy[0]:.3f}"]
+    low, high = table.micro_accuracy_low[0], table.micro_accuracy_high[0]
+    assert below.split()[:3] == [f"{low:.3f}", "–", f"{high:.3f}"]
+    assert second.split()[-3:] == [f"{table.difference[1]:+.3f}", "<", "0.001"]
+    assert joined.startswith("EfficientNetLite0 +") and rest.startswith("MobileNetV2")
+    assert always.split() == ["always", "the", "most", "0.125", "0.125", "2.079"]
+    assert comparison._repr_html_().startswith("<pre>Compared on")
+
+
+def test_as_a_dict_it_is_ready_for_json(comparison):
+    figures = json.loads(json.dumps(comparison.to_dict(), allow_nan=False))
+    first, second, _ = figures["archs"]
+    assert first["p"] is None and second["p"] == comparison.table.p[1]
+    assert first["log_loss"] == comparison.table.log_loss[0]
+    assert (figures["folds"], figures["seeds"]) == (2, [1, 2])
+    assert len(figures["cross_validations"]) == 3
+
+
+@pytest.mark.parametrize("archs", [[], ["EfficientNetLite0"], "EfficientNetLite0"])
+def test_one_arch_is_nothing_to_compare(photos, archs):
+    with pytest.raises(OptionError, match="two archs or more") as caught:
+        compare(photos, archs)
+    assert "cross_validate" in caught.value.hint
+
+
+def test_what_can_not_be_compared_is_said_before_any_work(tmp_path):
+    broken = tmp_path / "nothing.h5"
+    archs = ["EfficientNetLite0", "Nonsense"]
+    with pytest.raises(OptionError, match="Nonsense"):
+        compare(None, archs)
+    with pytest.raises(OptionError, match="out of their range"):
+        compare(None, archs, folds=1)
+    with pytest.raises(WeightsError):
+        compare(None, ["EfficientNetLite0", Backbone("MobileNetV2", weights=broken)])
+
+
+# --- the chart -----------------------------------------------------------------------
+
+
+def test_the_chart_has_a_panel_a_metric_and_a_row_an_arch(comparison):
+    figure = plot_comparison(comparison)
+    assert len(figure.axes) == 3
+    titles = ["Micro-accuracy", "Macro-accuracy", "Log-loss (lower is better)"]
+    for panel, title, name in zip(figure.axes, titles, METRICS, strict=True):
+        assert panel.get_title(loc="left") == title
+        column = comparison.table[name]
+        assert [t.get_text() for t in panel.texts] == [f"{v:.3f}" for v in column]
+        reference, *drawn = panel.lines
+        assert set(reference.get_xdata()) == {column[0]}
+        intervals = comparison.table[[f"{name}_low", f"{name}_high"]].to_numpy()
+        assert [list(line.get_xdata()) for line in drawn[::2]] == intervals.tolist()
+        assert [line.get_xydata().tolist() for line in drawn[1::2]] == [
+            [[value, row]] for row, value in enumerate(column)
+        ]
+
+
+def test_the_chart_says_what_a_row_costs_and_what_stands_in(comparison):
+    figure = plot_comparison(comparison)
+    figure.canvas.draw()
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    row = comparison.table.iloc[2]
+    assert labels[2] == (
+        "EfficientNetLite0 +\nMobileNetV2-0.35\n"
+        f"{row.photos_per_second:,.0f} photos/s, {row.megabytes:.1f} MB"
+    )
+    heading = figure.get_suptitle()
+    assert "drawn sample" in heading and "are random" in heading
+    assert figure.axes[0].yaxis_inverted()
+
+
+def test_the_chart_may_be_drawn_into_axes_of_ones_own(comparison):
+    figure, axes = plt.subplots(1, 3)
+    assert plot_comparison(comparison, ax=axes) is figure
+    assert figure.get_suptitle() == ""
+    with pytest.raises(OptionError, match="three Axes, got 2"):
+        plot_comparison(comparison, ax=axes[:2])
+
+
+# --- the command ---------------------------------------------------------------------
+
+
+def test_the_command_prints_the_table_and_draws_the_chart(sample, workspace, tmp_path):
+    output = tmp_path / "new" / "figure.png"
+    options = ("--folds", 2, "--seeds", 1, "--workspace", workspace, "--output", output)
+    result = run(sample, *PAIR, *options)
+    assert result.exit_code == 0, result.stderr
+    assert "Compared on 200 photos, 8 classes: 2 folds × 1 seed, the" in result.stdout
+    assert f"Drawn: {output}" in result.stdout
+    assert output.read_bytes().startswith(b"\x89PNG")
+    assert list(output.parent.iterdir()) == [output]
+    assert plt.get_fignums() == []
+
+
+def test_the_commands_json_is_alone_on_stdout(sample, workspace):
+    options = ("--folds", 2, "--seeds", 2, "--workspace", workspace, "--subset", "T")
+    result = run(sample, *PAIR, *options, "--json")
+    figures = json.loads(result.stdout)
+    assert (figures["subset"], figures["photos"], figures["output"]) == ("T", 160, None)
+    assert figures["seeds"] == [1, 2]
+    assert [row["difference"] for row in figures["archs"]] == [None, 0]
+
+
+def test_the_command_joins_backbones(sample, workspace, keras_home, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(keras_home))
+    joined = ("--arch", "EfficientNetLite0 + MobileNetV2-0.35")
+    options = ("--folds", 2, "--seeds", 1, "--workspace", workspace, "--json")
+    figures = json.loads(run(sample, *PAIR[:2], *joined, *options).stdout)
+    names = [row["arch"] for row in figures["archs"]]
+    assert names == ["EfficientNetLite0", "EfficientNetLite0 + MobileNetV2-0.35"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (PAIR[:2], "two archs or more"),
+        ((*PAIR, "--arch", "A+"), "Expected names joined by +"),
+        ((*PAIR, "--arch", "Nonsense"), "Nonsense"),
+        ((*PAIR, "--output", "figure.doc"), "--output must be a picture"),
+        ((*PAIR, "--output", "folder.png"), "is a folder"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(
+    sample, tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    Path("folder.png").mkdir()
+    result = run(sample, *arguments)
+    assert (result.exit_code, result.stdout.startswith("Compared")) == (1, False)
+    assert message in result.stderr and "Traceback" not in result.stderr
+
+
+def test_without_a_backbone_or_with_one_fold_it_says_how_it_is_used(sample):
+    assert "Missing option '--arch'" in run(sample).stderr
+    result = run(sample, *PAIR, "--folds", 1)
+    assert result.exit_code == 2 and "--folds" in result.stderr
+
+
+def test_help_shows_how_to_join_backbones():
+    text = run("--help").stdout
+    assert "--arch EfficientNetLite0+MobileNetV2-0.35" in text
+    assert compare_command.parts_of("A + B") == ["A", "B"]
+    assert compare_command.parts_of("A") == "A"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"), [(".png", b"\x89PNG"), (".PDF", b"%PDF"), (".svg", b"<?xml")]
+)
+def test_a_picture_is_of_the_kind_that_its_name_says(comparison, suffix, start):
+    assert compare_command.picture_of(comparison, suffix).startswith(start)

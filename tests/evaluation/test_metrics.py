@@ -1,0 +1,211 @@
+"""Metrics: how the figures of an evaluation read, as text, HTML and JSON."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from carlib.errors import AccuracyError, OptionError
+from carlib.evaluation.evaluate import evaluate
+from carlib.evaluation.metrics import confusion_text, wilson_interval
+
+
+def predictions(actual, scores, names=("a", "b", "c"), **columns) -> pd.DataFrame:
+    """Return a table as model.predict makes it; `columns` come before the label."""
+    scores = np.asarray(scores, np.float64)
+    top = [names[index] for index in scores.argmax(axis=1)]
+    table = {"damage_class": actual, **columns, "predicted_label": top}
+    table["score"] = scores.max(axis=1)
+    return pd.DataFrame(table | dict(zip(names, scores.T, strict=True)))
+
+
+def matrix(counts, names) -> pd.DataFrame:
+    return pd.DataFrame(counts, names, names)
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 5), (5, 5), (1, 7), (153, 180), (1, 1)])
+def test_the_micro_interval_is_the_wilson_interval(hits, n):
+    from scipy.stats import binomtest
+
+    expected = binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    assert wilson_interval(hits, n) == pytest.approx(tuple(expected), abs=1e-12)
+
+
+def test_an_interval_without_width_is_explained():
+    found = evaluate(predictions(["a", "b"], [[1, 0, 0], [0, 1, 0]]))
+    assert found.macro_interval == (1, 1)
+    assert "trust the micro-accuracy's" in str(found)
+
+
+def test_the_text_has_each_accuracy_beside_its_interval_and_baseline():
+    actual = ["a"] * 6 + ["b"] * 4
+    text = str(
+        evaluate(predictions(actual, [[0.6, 0.3, 0.1]] * 5 + [[0.3, 0.6, 0.1]] * 5))
+    )
+    lines = {line[:18].strip(): line[18:].split() for line in text.splitlines()}
+    assert lines["Micro-accuracy"] == ["0.9000", "0.5958", "–", "0.9821", "0.6000"]
+    assert lines["Macro-accuracy"][0::4] == ["0.9167", "0.5000"]
+    assert lines["Top-2 accuracy"] == ["1.0000", "0.7225", "–", "1.0000", "1.0000"]
+    assert lines["Log-loss"][1] == "0.6730"
+    assert "always answering 'a'" in text
+
+
+def test_a_notebook_shows_the_text_with_names_made_safe():
+    found = evaluate(predictions(["<b>"], [[1.0]], names=["<b>"]))
+    assert repr(found) == str(found)
+    assert "&lt;b&gt;" in found._repr_html_() and "<b>" not in found._repr_html_()
+
+
+def test_the_dictionary_is_plain_json():
+    found = evaluate(predictions(["a", "b"], np.eye(3, dtype=np.float32)[:2]))
+    values = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert values["micro_interval"] == list(found.micro_interval)
+    assert values["per_class"][1]["support"] == 1
+    assert values["confusion_matrix"]["labels"] == ["a", "b", "c"]
+    assert values["confusion_matrix"]["counts"][1] == [0, 1, 0]
+
+
+SHORT = """
+Confusion table
+          ||========================
+PREDICTED ||     0 |     1 |     2 | Recall
+TRUTH     ||========================
+        0 ||   156 |     0 |     4 | 0.9750
+        1 ||     0 |   176 |     1 | 0.9944
+        2 ||     1 |     0 |   162 | 0.9939
+          ||========================
+Precision ||0.9936 |1.0000 |0.9701 |"""
+LONG = """
+Confusion table
+               ||========================
+PREDICTED      ||     0 |     1 |     2 | Recall
+TRUTH          ||========================
+0. bumper_dent ||     9 |     2 |     1 | 0.7500
+1.   door_dent ||     3 |     8 |     0 | 0.7273
+2.   tail_lamp ||     0 |     0 |     7 | 1.0000
+               ||========================
+Precision      ||0.7500 |0.8000 |0.8750 |"""
+TWO = """
+Confusion table
+          ||======================
+PREDICTED || positive | negative | Recall
+TRUTH     ||======================
+ positive ||    1,850 |       53 | 0.9721
+ negative ||       83 |        0 | 0.0000
+          ||======================
+Precision ||   0.9571 |   0.0000 |"""
+TWO_LONG = """
+Confusion table
+             ||======================
+PREDICTED    ||        0 |        1 | Recall
+TRUTH        ||======================
+0. scratched ||        1 |        0 | 1.0000
+1.     whole ||        0 |        1 | 1.0000
+             ||======================
+Precision    ||   1.0000 |   1.0000 |"""
+# Six letters are too many for a head of five, yet too few to widen the side.
+SIX_LETTERS = """
+Confusion table
+          ||========================
+PREDICTED ||     0 |     1 |     2 | Recall
+TRUTH     ||========================
+0. broken || 1,000 |     0 |     0 | 1.0000
+1.     ok ||     0 | 2,345 |     0 | 1.0000
+2.     no ||     0 |     0 |     0 | 0.0000
+          ||========================
+Precision ||1.0000 |1.0000 |0.0000 |"""
+SIX_COUNTS = [[1_000, 0, 0], [0, 2_345, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "counts", "names"),
+    [
+        (SHORT, [[156, 0, 4], [0, 176, 1], [1, 0, 162]], ["0", "1", "2"]),
+        (
+            LONG,
+            [[9, 2, 1], [3, 8, 0], [0, 0, 7]],
+            ["bumper_dent", "door_dent", "tail_lamp"],
+        ),
+        (TWO, [[1850, 53], [83, 0]], ["positive", "negative"]),
+        (TWO_LONG, [[1, 0], [0, 1]], ["scratched", "whole"]),
+        (SIX_LETTERS, SIX_COUNTS, ["broken", "ok", "no"]),
+    ],
+    ids=["short", "long", "two", "two long", "six letters"],
+)
+def test_the_confusion_table_is_equal_to_the_character(text, counts, names):
+    assert confusion_text(matrix(counts, names)) == text
+
+
+def test_numbers_of_more_than_ten_classes_are_aligned():
+    text = confusion_text(
+        matrix(np.eye(11, dtype=int), [f"class_{i}" for i in range(11)])
+    )
+    assert " 9.  class_9 ||" in text and "10. class_10 ||" in text
+
+
+def test_the_text_ends_with_the_confusion_table():
+    found = evaluate(predictions(["a", "b"], [[1, 0, 0], [0, 1, 0]]))
+    assert str(found).endswith("\n" + confusion_text(found.confusion_matrix))
+
+
+# --- require -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def found():
+    """Micro-accuracy 0.8, macro-accuracy (1 + 0.5) / 2."""
+    scores = [[0.7, 0.2, 0.1]] * 4 + [[0.1, 0.8, 0.1]]
+    return evaluate(predictions(["a", "a", "a", "b", "b"], scores))
+
+
+def test_a_model_as_good_as_asked_for_gives_its_metrics_back(found):
+    same = found.require(
+        micro_accuracy=0.8,
+        macro_accuracy=0.75,
+        log_loss=found.log_loss,
+        log_loss_reduction=found.log_loss_reduction,
+    )
+    assert same is found is found.require()
+
+
+def test_each_figure_that_misses_its_bound_is_listed_in_one_error(found):
+    with pytest.raises(AccuracyError, match="on 5 photos") as caught:
+        found.require(micro_accuracy=0.81, macro_accuracy=0.7, log_loss=0.5)
+    micro, loss = caught.value.problems
+    assert re.fullmatch(
+        r"micro_accuracy: 0\.8, 95 %: 0\.3755 – 0\.9638\. Asked for: 0\.81 at least\.",
+        micro,
+    )
+    assert re.fullmatch(r"log_loss: 0\.5805\d+\. Asked for: 0\.5 at most\.", loss)
+    with pytest.raises(AccuracyError):
+        found.require(log_loss=found.log_loss - 1e-6)
+
+
+def test_a_mean_that_is_rounded_just_below_its_bound_reaches_it():
+    counts = {"a": (3, 5), "b": (4, 5), "c": (5, 5)}
+    rows = [
+        (name, name if hit < hits else "a" if name != "a" else "b")
+        for name, (hits, n) in counts.items()
+        for hit in range(n)
+    ]
+    named = [np.eye(3)["abc".index(answer)] for _, answer in rows]
+    metrics = evaluate(predictions([actual for actual, _ in rows], named))
+    assert metrics.macro_accuracy == pytest.approx(0.8)
+    metrics.require(macro_accuracy=0.8, micro_accuracy=0.8)
+
+
+def test_a_figure_that_is_not_a_number_reaches_no_bound():
+    single = evaluate(predictions(["a"], [[1, 0, 0]]))
+    with pytest.raises(AccuracyError, match="log_loss_reduction: nan"):
+        single.require(log_loss_reduction=-1000)
+
+
+def test_bounds_that_make_no_sense_are_named_at_once_with_what_there_is(found):
+    with pytest.raises(OptionError) as caught:
+        found.require(accuracy=0.9, micro_accuracy=80, log_loss=float("nan"))
+    unknown, percent, nan = caught.value.problems
+    assert "no accuracy; there are micro_accuracy, macro_accuracy, log_loss" in unknown
+    assert percent == "micro_accuracy must be between 0 and 1. Received: 80"
+    assert "Received: nan" in nan

@@ -1,0 +1,269 @@
+"""A model names photos, and is the same after its way through a file."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from carlib.data import images
+from carlib.errors import ArchiveError, ImageError, OptionError
+from carlib.files import write_zip
+from carlib.model import file
+from carlib.model.model import load_model
+
+
+@pytest.fixture(scope="module")
+def validation(photos):
+    return photos[photos.subset == "V"].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def saved(trained, tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "ImageModel.zip"
+    return trained.save(path, metrics={"micro_accuracy": 0.5})
+
+
+def members(path):
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_a_prediction_is_a_row_with_label_score_and_probabilities(trained, validation):
+    table = trained.predict(validation)
+    names = list(trained.class_names)
+    fixed = ["image_path", "damage_class", "subset", "predicted_label", "score"]
+    assert list(table) == fixed + names
+    assert names == sorted(names)
+    scores = table[names].to_numpy()
+    np.testing.assert_allclose(scores.sum(axis=1), 1)
+    assert (table.score == scores.max(axis=1)).all()
+    assert list(table.predicted_label) == [names[i] for i in scores.argmax(axis=1)]
+    assert (table.predicted_label == table.damage_class).mean() > 0.4
+
+
+def test_paths_bytes_and_pixels_get_the_same_scores(trained, validation):
+    paths = list(validation.image_path[:3])
+    encoded = [Path(path).read_bytes() for path in paths]
+    pixels = [images.decode(data) for data in encoded]
+    by_path = trained.predict(paths)
+    assert list(by_path.image_path) == paths
+    for photos in (encoded, pixels, np.stack(pixels)):
+        table = trained.predict(photos)
+        assert "image_path" not in table
+        np.testing.assert_array_equal(table.score, by_path.score)
+    one = trained.predict(paths[0])
+    assert len(one) == 1
+    assert one.score[0] == by_path.score[0]
+
+
+def test_predicting_again_on_predictions_gives_the_same_table(trained, validation):
+    once = trained.predict(validation)
+    pd.testing.assert_frame_equal(trained.predict(once), once)
+
+
+def test_no_photos_give_an_empty_table(trained):
+    table = trained.predict([])
+    assert len(table) == 0
+    assert list(table)[-8:] == list(trained.class_names)
+
+
+def test_an_unreadable_photo_is_an_error_or_a_row_that_says_so(
+    trained, validation, tmp_path
+):
+    bad = tmp_path / "bad.jpeg"
+    bad.write_bytes(b"<html>not found</html>")
+    paths = [validation.image_path[0], str(bad), validation.image_path[1]]
+    with pytest.raises(ImageError, match=r"bad\.jpeg looks like HTML"):
+        trained.predict(paths)
+    table = trained.predict(paths, on_error="skip")
+    assert list(table.error.str.contains("HTML")) == [False, True, False]
+    assert table.predicted_label.isna().tolist() == [False, True, False]
+    assert table.loc[1, ["score", *trained.class_names]].isna().all()
+    good = trained.predict(paths[::2])
+    assert list(table.score[[0, 2]]) == list(good.score)
+    with pytest.raises(OptionError, match="ignore"):
+        trained.predict(paths, on_error="ignore")
+
+
+def test_a_loaded_model_gives_the_same_scores_to_the_bit(trained, validation, saved):
+    loaded = load_model(saved)
+    expected = trained.predict(validation)
+    pd.testing.assert_frame_equal(
+        loaded.predict(validation), expected, check_exact=True
+    )
+
+
+def test_a_loaded_model_knows_what_it_is(trained, saved):
+    loaded = load_model(saved)
+    for name in ("class_names", "best_epoch", "options", "data_hash", "notes"):
+        assert getattr(loaded, name) == getattr(trained, name)
+    assert loaded.arch == "EfficientNetLite0"
+    assert loaded.metrics == {"micro_accuracy": 0.5}
+    assert loaded.backbones[0].weights_name == "imagenet"
+    pd.testing.assert_frame_equal(loaded.history, trained.history, check_dtype=False)
+
+
+def test_a_model_saved_twice_or_saved_again_after_loading_is_the_same_file(
+    trained, saved, tmp_path
+):
+    trained.save(tmp_path / "again.zip", metrics={"micro_accuracy": 0.5})
+    load_model(saved).save(tmp_path / "reloaded.zip")
+    assert (tmp_path / "again.zip").read_bytes() == saved.read_bytes()
+    assert members(tmp_path / "reloaded.zip") == members(saved)
+
+
+def test_the_file_names_no_place_on_this_machine(saved, workspace, sample):
+    manifest = members(saved)["manifest.json"].decode()
+    for place in (workspace, sample, Path.home(), Path(sys.prefix)):
+        assert str(place) not in manifest
+
+
+def test_another_process_needs_the_file_alone(trained, validation, saved, tmp_path):
+    """No data, no cache, no network: another folder, an empty home."""
+    photo = tmp_path / "photo.jpeg"
+    photo.write_bytes(Path(validation.image_path[0]).read_bytes())
+    code = (
+        "import carlib, sys\n"
+        "row = carlib.load_model(sys.argv[1]).predict(sys.argv[2], progress=False)\n"
+        "print(row.predicted_label[0], float(row.score[0]).hex())\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, saved, photo],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path / "home"), "CUDA_VISIBLE_DEVICES": "-1", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    row = trained.predict(str(photo)).iloc[0]
+    assert result.stdout.split() == [row.predicted_label, float(row.score).hex()]
+    assert {p.name for p in tmp_path.iterdir()} <= {"photo.jpeg", "home"}
+
+
+def test_saving_fails_without_harm_to_what_was_there(trained, saved, tmp_path):
+    path = tmp_path / "ImageModel.zip"
+    path.mkdir()
+    with pytest.raises(OSError):
+        trained.save(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["ImageModel.zip"]
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"PK\3\4 and no more"])
+def test_what_is_not_a_model_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "not-a-model.zip"
+    path.write_bytes(content)
+    with pytest.raises(ArchiveError, match=r"not-a-model\.zip"):
+        load_model(path)
+    with pytest.raises(ArchiveError, match=r"none\.zip"):
+        load_model(tmp_path / "none.zip")
+
+
+def test_another_zip_is_refused(tmp_path):
+    write_zip(tmp_path / "photos.zip", {"index.csv": b"image,class,subset"})
+    with pytest.raises(ArchiveError, match="not a carlib model"):
+        load_model(tmp_path / "photos.zip")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["backbone.npy", "bias.npy", "kernel.npy", "mean.npy", "manifest.json"],
+)
+def test_a_member_that_is_missing_added_or_changed_is_refused(saved, tmp_path, name):
+    whole = members(saved)
+    path = tmp_path / "changed.zip"
+    write_zip(path, {k: v for k, v in whole.items() if k != name})
+    with pytest.raises(ArchiveError, match="not a carlib model"):
+        load_model(path)
+    write_zip(path, {**whole, "extra.py": b"import os"})
+    with pytest.raises(ArchiveError, match=r"extra\.py"):
+        load_model(path)
+    changed = bytearray(whole[name])
+    changed[-9] ^= 64
+    if name == "manifest.json":
+        changed = whole[name].replace(b"door_dent", b"door_rent")
+    write_zip(path, {**whole, name: bytes(changed)})
+    with pytest.raises(ArchiveError, match=f"{name}.*was changed"):
+        load_model(path)
+
+
+def with_manifest(saved, path, **changes):
+    """Change the manifest, as somebody does who knows of its hash."""
+    whole = members(saved)
+    manifest = json.loads(whole["manifest.json"])
+    manifest["backbones"][0] |= changes.pop("backbone", {})
+    manifest |= changes
+    if isinstance(manifest["sha256"], dict):
+        manifest["sha256"]["manifest.json"] = file._hash_of_fields(manifest)
+    write_zip(path, {**whole, "manifest.json": json.dumps(manifest).encode()})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"format_version": 99}, "Upgrade"),
+        ({"format": "keras"}, "not a carlib model"),
+        ({"backbone": {"arch": "os.system"}}, "os.system"),
+        ({"backbone": {"weights": None}}, "weights"),
+        ({"backbones": []}, "backbones"),
+        ({"backbones": ["EfficientNetLite0"]}, "arch"),
+        ({"augment": "rotate"}, "augment"),
+        ({"class_names": ["a", "b"]}, "head does not fit"),
+        ({"class_names": ["a"] * 8}, "not distinct"),
+        ({"class_names": list(range(8))}, "not distinct"),
+        ({"backbone": {"preprocessing": {"scale": 1}}}, "scales pixels otherwise"),
+        ({"class_names": None}, "manifest"),
+        ({"sha256": []}, "manifest"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_refused(saved, tmp_path, changes, says):
+    path = with_manifest(saved, tmp_path / "odd.zip", **changes)
+    with pytest.raises(ArchiveError, match=says):
+        load_model(path)
+
+
+def test_a_pickle_in_the_place_of_an_array_does_not_run(saved, tmp_path):
+    import hashlib
+    import io
+    import pickle
+
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "canary"), "w"))
+
+    whole = members(saved)
+    buffer = io.BytesIO()
+    np.save(buffer, np.array([Evil()], dtype=object), allow_pickle=True)
+    for data in (buffer.getvalue(), pickle.dumps(Evil())):
+        manifest = json.loads(whole["manifest.json"])
+        manifest["sha256"]["kernel.npy"] = hashlib.sha256(data).hexdigest()
+        text = json.dumps(manifest).encode()
+        write_zip(
+            tmp_path / "evil.zip",
+            {**whole, "kernel.npy": data, "manifest.json": text},
+        )
+        with pytest.raises(ArchiveError, match="not an array"):
+            load_model(tmp_path / "evil.zip")
+    assert not (tmp_path / "canary").exists()
+
+
+def test_a_loaded_model_takes_up_what_its_backbone_computed_before_it_was_saved(
+    saved, photos, workspace, trained, capsys
+):
+    train = photos[photos.subset == "T"]
+    load_model(saved, workspace_path=workspace).predict(train)
+    assert "160 photos: 160 cached, 0 computed" in capsys.readouterr().out
+
+
+def test_with_a_workspace_a_loaded_model_computes_each_photo_once(
+    saved, validation, tmp_path, capsys
+):
+    for _ in range(2):
+        load_model(saved, workspace_path=tmp_path).predict(validation[:5])
+    said = [line for line in capsys.readouterr().out.splitlines() if "photos:" in line]
+    assert said == ["5 photos: 0 cached, 5 computed", "5 photos: 5 cached, 0 computed"]

@@ -1,0 +1,761 @@
+"""Whatever happens to the files, features are right or there is one clear error.
+
+Damaged and planted shards and sidecars, photos that change under way, full disks and
+read-only ones: real files all of them, and a network of two numbers.
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carlib import runtime
+from carlib.backbones import engines, precisions
+from carlib.bottlenecks import extract as extract_module
+from carlib.bottlenecks import shards as shards_module
+from carlib.bottlenecks import stat_index
+from carlib.bottlenecks.cache import (
+    cache_info,
+    clear_cache,
+    compact_cache,
+    open_index,
+    verify_cache,
+)
+from carlib.bottlenecks.extract import compute_bottlenecks, extract
+from carlib.bottlenecks.shards import Shards
+from carlib.data import images
+from carlib.errors import ImageError
+from carlib.files import ABANDONED
+from tests.tiny import (
+    Tiny,
+    counts,
+    draw_photos,
+    elsewhere,
+    is_whole,
+    leftovers,
+    paths,
+    shards,
+)
+
+N_PHOTOS = 24
+
+
+@pytest.fixture
+def photos(tmp_path):
+    return draw_photos(tmp_path / "photos", N_PHOTOS)
+
+
+@pytest.fixture
+def right(photos):
+    return compute_bottlenecks(photos, Tiny(), None, progress=False)
+
+
+@pytest.fixture
+def workspace(tmp_path, photos, monkeypatch):
+    """A workspace with the features of all photos, and their status."""
+    monkeypatch.setattr(stat_index, "RACY", 0)
+    time.sleep(0.02)
+    counts(photos, Tiny(), tmp_path / "w")
+    return tmp_path / "w"
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+    """Have each batch of four photos written at once."""
+    monkeypatch.setattr(extract_module, "SECONDS_A_SHARD", -1)
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The paths of the photos that are really read."""
+    seen, read = [], images.read_with_status
+
+    def counted(path):
+        seen.append(path)
+        return read(path)
+
+    monkeypatch.setattr(images, "read_with_status", counted)
+    return seen
+
+
+def home(workspace):
+    """The folder of the only backbone."""
+    return next(workspace.glob("bottlenecks/Tiny-*"))
+
+
+def rows(n_features=2, float_type="<f4", count=3):
+    """Rows as a shard has them, or nearly so."""
+    fields = [("photo", "u1", 32), ("features", float_type, (n_features,))]
+    return np.ones(count, fields)
+
+
+def npy(array, **options):
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, **options)
+    return buffer.getvalue()
+
+
+def header(shape):
+    """A header without rows, of as many as you like."""
+    buffer = io.BytesIO()
+    fields = {"descr": rows().dtype.descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(buffer, fields)
+    return buffer.getvalue()
+
+
+# Each under the name that its content asks for, as somebody would who plants it.
+PLANTED = {
+    "nothing": b"",
+    "zeros": bytes(4096),
+    "header only": header((3,)),
+    "64 TiB": header((1 << 46,)),
+    "two-dimensional": header((1, 3)) + rows().tobytes(),
+    "negative": header((-1,)) + rows().tobytes(),
+    "too long a header": b"\x93NUMPY\x01\x00\xff\xff" + b" " * 70_000,
+    "a row and a half": header((1,)) + rows(count=2).tobytes()[:60],
+    "pickle": npy(np.array([{"a": 1}], object), allow_pickle=True),
+    "other features": npy(rows(3)),
+    "float16": npy(rows(float_type="<f2")),
+    "float64": npy(rows(float_type="<f8")),
+    "big-endian": npy(rows(float_type=">f4")),
+    "Fortran": npy(np.asfortranarray(np.ones((4, 2), np.float32))),
+    "text": b"<html>404</html>",
+}
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_a_planted_file_with_the_right_name_is_set_aside(
+    workspace, photos, right, kind
+):
+    name = hashlib.sha256(PLANTED[kind]).hexdigest()
+    (home(workspace) / f"{name}.npy").write_bytes(PLANTED[kind])
+    with pytest.warns(UserWarning, match=name[:12]) as warned:
+        extraction = extract(photos, Tiny(), workspace, progress=False)
+    assert len(warned) == 1
+    assert (extraction.n_cached, extraction.n_computed) == (N_PHOTOS, 0)
+    np.testing.assert_array_equal(extraction.features, right)
+    assert counts(photos, Tiny(), workspace) == (N_PHOTOS, 0)
+    assert leftovers(workspace) == [f"{name}.damaged"]
+
+
+DAMAGES = {
+    "cut": lambda data: data[:-40],
+    "cut in a row": lambda data: data[:-1],
+    "longer": lambda data: data + data[-40:],
+    "zeroed": lambda data: bytes(len(data)),
+    "header only": lambda data: data[:128],
+    "bit in the header": lambda data: data[:20] + bytes([data[20] ^ 1]) + data[21:],
+    "bit in a row": lambda data: data[:-3] + bytes([data[-3] ^ 64]) + data[-2:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_shard_costs_its_own_photos_and_no_others(
+    workspace, photos, right, damage
+):
+    more = draw_photos(photos[0].parent, 8, first=100)
+    counts(more, Tiny(), workspace)
+    shard = max(shards(workspace), key=lambda path: path.stat().st_size)
+    shard.write_bytes(DAMAGES[damage](shard.read_bytes()))
+    with pytest.warns(UserWarning, match="set aside") as warned:
+        extraction = extract(photos, Tiny(), workspace, progress=False)
+    assert len(warned) == 1
+    np.testing.assert_array_equal(extraction.features, right)
+    assert counts(more, Tiny(), workspace) == (N_PHOTOS + 8, 0)
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside")
+def test_verify_counts_what_is_damaged_and_sets_it_aside(workspace, photos):
+    assert verify_cache(workspace)[0]["damaged"] == 0
+    (shard,) = shards(workspace)
+    shard.write_bytes(DAMAGES["bit in a row"](shard.read_bytes()))
+    for _ in range(2):
+        (found,) = verify_cache(workspace)
+        assert (found["photos"], found["damaged"]) == (0, 1)
+    assert counts(photos, Tiny(), workspace) == (0, N_PHOTOS)
+    assert verify_cache(workspace)[0]["photos"] == N_PHOTOS
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_features_that_are_not_numbers_are_never_taken_from_the_cache(
+    tmp_path, photos, right, value
+):
+    """As a broken machine would have left them, under a right name."""
+    planted = right.copy()
+    planted[5] = value, -value
+    keys = [hashlib.sha256(path.read_bytes()).digest() for path in photos]
+    counts(photos[:1], Tiny(), tmp_path / "w")
+    shards = Shards(home(tmp_path / "w"), 2, look=False)
+    shards.add([shards.rows(keys, planted)])
+    with pytest.warns(UserWarning, match="not numbers") as warned:
+        extraction = extract(photos, Tiny(), tmp_path / "w", progress=False)
+    assert len(warned) == 1
+    np.testing.assert_array_equal(extraction.features, right)
+
+
+def test_features_as_large_as_float32_goes_are_cached_like_any_others(tmp_path):
+    class Large(Tiny):
+        def features(self, pixels):
+            return super().features(pixels) * 0 + np.finfo(np.float32).max
+
+    photos = draw_photos(tmp_path / "photos", 4)
+    assert counts(photos, Large(), tmp_path / "w") == (0, 4)
+    assert counts(photos, Large(), tmp_path / "w") == (4, 0)
+
+
+def test_features_that_are_not_numbers_are_computed_once_more_then_named(
+    tmp_path, photos, right
+):
+    class Broken(Tiny):
+        def features(self, pixels):
+            features = super().features(pixels)
+            features[features[:, 0] == right[5, 0]] = np.nan
+            return features
+
+    for _ in range(2):
+        with pytest.raises(ImageError, match=f"1 of {N_PHOTOS}") as caught:
+            compute_bottlenecks(photos, Broken(), tmp_path / "w", progress=False)
+        assert [photos[5].name in line for line in caught.value.problems] == [True]
+    assert counts(photos, Tiny(), tmp_path / "w") == (N_PHOTOS - 1, 1)
+
+
+def test_a_shard_of_another_backbone_is_not_taken_for_this_ones(tmp_path, photos):
+    """Its name is right and its rows have the right form: it only lies elsewhere."""
+    counts(photos[:4], Tiny(), tmp_path / "w")
+    own = home(tmp_path / "w")
+    counts(photos, Tiny(bias=1), tmp_path / "w")
+    (other,) = set(tmp_path.glob("w/bottlenecks/Tiny-*")) - {own}
+    for shard in other.glob("*.npy"):
+        shutil.copy(shard, own)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        features = compute_bottlenecks(photos, Tiny(), tmp_path / "w", progress=False)
+    right = compute_bottlenecks(photos, Tiny(), None, progress=False)
+    np.testing.assert_array_equal(features, right)
+
+
+def test_a_cache_copied_to_another_place_is_as_good(workspace, photos, tmp_path, right):
+    elsewhere = tmp_path / "some where" / "else"
+    shutil.copytree(workspace, elsewhere)
+    shutil.rmtree(workspace)
+    moved = tmp_path / "moved"
+    photos[0].parent.rename(moved)
+    assert counts(paths(moved), Tiny(), elsewhere) == (N_PHOTOS, 0)
+    features = compute_bottlenecks(paths(moved), Tiny(), elsewhere, progress=False)
+    np.testing.assert_array_equal(features, right)
+
+
+def test_files_that_are_not_the_caches_are_left_alone(workspace, photos):
+    """Such as a lock that another program has left."""
+    strange = [home(workspace) / name for name in ("cache.lock", "notes.txt", ".npy~")]
+    for path in strange:
+        path.write_text("mine")
+    (home(workspace) / "more").mkdir()
+    new = draw_photos(photos[0].parent, 4, first=100)
+    assert counts(new, Tiny(), workspace) == (N_PHOTOS, 4)
+    assert cache_info(workspace)[0]["photos"] == N_PHOTOS + 4
+    compact_cache(workspace)
+    assert [path.read_text() for path in strange] == ["mine"] * 3
+
+
+def test_a_shard_that_cannot_be_opened_is_passed_over_not_set_aside(
+    workspace, photos, right, monkeypatch
+):
+    """Too many open files, a network that stutters: the shard may well be whole."""
+    (shard,) = shards(workspace)
+    opened = Path.open
+
+    def refused(path, *arguments, **options):
+        if path == shard:
+            raise OSError(24, "Too many open files")
+        return opened(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refused)
+        patch.setattr(shards_module, "write_shard", lambda *_: 1 / 0)
+        with pytest.warns(UserWarning, match="Too many open files"):
+            Shards(home(workspace), 2)
+    assert counts(photos, Tiny(), workspace) == (N_PHOTOS, 0)
+
+
+# What lies beside the shards.
+
+SIDECARS = ["", "[]", "7", "{}", '{"n_features": 2}', '{"n_features": "x"}', "\xff"]
+
+
+@pytest.mark.parametrize("content", [*SIDECARS, '{"arch": 3, "n_features": 2}'])
+def test_a_damaged_description_is_written_anew(workspace, photos, content):
+    path = home(workspace) / "backbone.json"
+    whole = path.read_text("utf-8")
+    path.write_text(content, "latin-1")
+    for care in (cache_info, verify_cache, compact_cache):
+        care(workspace)
+    assert counts(photos, Tiny(), workspace) == (N_PHOTOS, 0)
+    new = draw_photos(photos[0].parent, 4, first=100)
+    assert counts(new, Tiny(), workspace) == (N_PHOTOS, 4)
+    assert path.read_text("utf-8") == whole
+    assert cache_info(workspace)[0]["photos"] == N_PHOTOS + 4
+
+
+def test_a_description_that_errs_costs_no_shard(workspace, photos):
+    path = home(workspace) / "backbone.json"
+    description = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps(description | {"n_features": 3}), "utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for care in (cache_info, verify_cache, compact_cache):
+            care(workspace)
+    assert counts(photos, Tiny(), workspace) == (N_PHOTOS, 0)
+
+
+@pytest.mark.parametrize("content", [*SIDECARS, '{"calls": null, "cached": "many"}'])
+def test_damaged_counts_of_use_begin_anew(workspace, photos, content):
+    (home(workspace) / "usage.json").write_text(content, "latin-1")
+    cache_info(workspace)
+    assert counts(photos, Tiny(), workspace) == (N_PHOTOS, 0)
+    (info,) = cache_info(workspace)
+    assert (info["calls"], info["cached"], info["computed"]) == (1, N_PHOTOS, 0)
+
+
+def test_a_folder_where_a_sidecar_should_be_disturbs_nobody(workspace, photos):
+    for name in ("usage.json", "network"):
+        path = home(workspace) / name
+        path.unlink(missing_ok=True)
+        (path / "sub").mkdir(parents=True)
+    assert counts(photos, Tiny(), workspace) == (N_PHOTOS, 0)
+    assert verify_cache(workspace)[0]["network"] is False
+
+
+def test_old_temporary_files_of_killed_writers_go_with_the_next_write(
+    workspace, photos
+):
+    left = {
+        where / f".x.npy.{age}.carlib.tmp": age
+        for where in (home(workspace), home(workspace).parent)
+        for age in (0, 2 * ABANDONED)
+    }
+    for path, age in left.items():
+        path.write_bytes(b"half")
+        os.utime(path, (time.time() - age,) * 2)
+    counts(draw_photos(photos[0].parent, 4, first=100)[-4:], Tiny(), workspace)
+    assert {path for path in left if path.exists()} == {
+        path for path, age in left.items() if age == 0
+    }
+
+
+@pytest.mark.parametrize("content", ["", "[]", "null", "1", "{}", '"network.xml"'])
+def test_hashes_of_a_network_in_another_form_mean_that_there_is_none(tmp_path, content):
+    network = tmp_path / engines.NETWORK
+    network.mkdir()
+    for part in engines.PARTS[engines.NETWORK]:
+        (network / part).write_bytes(b"x")
+    (network / "sha256.json").write_text(content, "utf-8")
+    assert engines.kept_model(tmp_path) is None
+
+
+@pytest.mark.skipif(precisions.executor() != "openvino", reason="needs OpenVINO")
+def test_a_converted_network_of_another_backbone_is_not_taken_for_this_ones(tmp_path):
+    openvino = runtime.openvino()
+    pixels = openvino.opset13.parameter([1, 4], np.float32)
+    model = openvino.Model([openvino.opset13.relu(pixels)], [pixels])
+    engines.keep_model(tmp_path / "one", model)
+    assert engines.kept_model(tmp_path / "one") is not None
+    shutil.copytree(tmp_path / "one", tmp_path / "another")
+    assert engines.kept_model(tmp_path / "another") is None
+
+
+# The stat index.
+
+
+def test_a_second_call_reads_no_photo_that_has_not_changed(workspace, photos, reads):
+    assert counts(photos, Tiny(), workspace) == (N_PHOTOS, 0)
+    assert reads == []
+    photos[3].write_bytes(photos[3].read_bytes())
+    assert counts(photos, Tiny(), workspace) == (N_PHOTOS, 0)
+    assert reads == [photos[3]]
+
+
+def test_a_photo_that_was_just_written_is_read_again(tmp_path, photos, reads):
+    """With the caution that is real: a change in the same tick has the same status."""
+    counts(photos, Tiny(), tmp_path / "w")
+    counts(photos, Tiny(), tmp_path / "w")
+    assert sorted(reads) == sorted([*photos, *photos])
+
+
+def test_a_photo_is_as_new_as_when_it_was_read_however_slow_the_network(
+    tmp_path, monkeypatch
+):
+    """A change right after the reading must not hide behind the time since."""
+    monkeypatch.setattr(stat_index, "RACY", 300_000_000)
+    photos = draw_photos(tmp_path / "photos", 40)
+    read, read_at = images.read_with_status, {}
+
+    def timed(path):
+        read_at[path] = time.time_ns()
+        return read(path)
+
+    monkeypatch.setattr(images, "read_with_status", timed)
+    counts(photos, Tiny(seconds=0.1), tmp_path / "w")
+    known = list(filter(open_index(tmp_path / "w").photo_at, photos))
+    ages = [read_at[path] - path.stat().st_ctime_ns for path in known]
+    assert [age for age in ages if age < stat_index.RACY] == []
+
+
+def _bmp(path, number):
+    pixels = np.random.default_rng(number).integers(0, 256, (16, 16, 3), np.uint8)
+    Image.fromarray(pixels).save(path, "BMP")
+
+
+def test_an_edit_of_the_same_size_with_its_time_set_back_is_noticed(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(stat_index, "RACY", 0)
+    path = tmp_path / "photo.bmp"
+    _bmp(path, 1)
+    time.sleep(0.02)
+    before, status = compute_bottlenecks(path, Tiny(), tmp_path / "w"), path.stat()
+    assert open_index(tmp_path / "w").photo_at(path)
+    _bmp(path, 2)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.stat().st_size == status.st_size
+    assert path.stat().st_mtime_ns == status.st_mtime_ns
+    after = compute_bottlenecks(path, Tiny(), tmp_path / "w")
+    np.testing.assert_array_equal(after, compute_bottlenecks(path, Tiny(), None))
+    assert (after != before).any()
+
+
+def test_photos_that_swap_their_names_keep_their_features(workspace, photos, right):
+    aside = photos[0].with_name("aside")
+    photos[0].rename(aside)
+    photos[1].rename(photos[0])
+    aside.rename(photos[1])
+    extraction = extract(photos, Tiny(), workspace, progress=False)
+    np.testing.assert_array_equal(
+        extraction.features, right[[1, 0, *range(2, N_PHOTOS)]]
+    )
+    assert extraction.n_computed == 0
+
+
+def test_a_link_that_leads_elsewhere_now_is_noticed(workspace, photos, right):
+    link = photos[0].parent.parent / "link.png"
+    for row in (2, 3, 2):
+        link.unlink(missing_ok=True)
+        link.symlink_to(photos[row])
+        features = compute_bottlenecks(link, Tiny(), workspace)
+        np.testing.assert_array_equal(features, right[[row]])
+
+
+def test_a_link_that_is_led_elsewhere_and_back_while_it_is_read_is_noticed(
+    workspace, photos, right, monkeypatch
+):
+    """What is entered is the status of the file that was read, not of the path."""
+    link = photos[0].parent.parent / "link.png"
+    link.symlink_to(photos[2])
+    stat = Path.stat
+
+    def stat_then_lead_elsewhere(path, **options):
+        status = stat(path, **options)
+        if path == link:
+            link.unlink()
+            link.symlink_to(photos[3])
+        return status
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", stat_then_lead_elsewhere)
+        extract([link], Tiny(), workspace, progress=False)
+    link.unlink()
+    link.symlink_to(photos[2])
+    features = compute_bottlenecks(link, Tiny(), workspace)
+    np.testing.assert_array_equal(features, right[[2]])
+
+
+def test_a_photo_that_is_gone_is_missed_though_its_features_are_cached(
+    workspace, photos
+):
+    photos[7].unlink()
+    with pytest.raises(ImageError, match=f"1 of {N_PHOTOS}") as caught:
+        counts(photos, Tiny(), workspace)
+    assert "does not exist" in caught.value.problems[0]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_stat_index_makes_photos_read_again(
+    workspace, photos, right, reads, damage
+):
+    (index,) = workspace.glob("bottlenecks/photos-*.npy")
+    index.write_bytes(DAMAGES[damage](index.read_bytes()))
+    extraction = extract(photos, Tiny(), workspace, progress=False)
+    np.testing.assert_array_equal(extraction.features, right)
+    assert (extraction.n_computed, len(reads)) == (0, N_PHOTOS)
+    (index,) = workspace.glob("bottlenecks/photos-*.npy")
+    assert is_whole(index)
+    assert counts(photos, Tiny(), workspace) == (N_PHOTOS, 0)
+    assert len(reads) == N_PHOTOS
+
+
+def test_a_stat_index_never_answers_for_another_backbone(workspace, photos, reads):
+    assert counts(photos, Tiny(bias=1), workspace) == (0, N_PHOTOS)
+    assert len(reads) == N_PHOTOS
+
+
+# Disks that can't be written to.
+
+
+def _as_another_user(workspace, mode):
+    """Be nobody, if one is root: root may write to what is read-only."""
+    os.chdir(workspace.parent)  # he may not pass through the folders above
+    photos = paths("photos")
+    extract(photos, Tiny(), None, progress=False)  # nor read what is imported late
+    workspace.chmod(mode)
+    before = os.geteuid()
+    os.seteuid(before or 65534)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        extraction = extract(photos, Tiny(), workspace.name, progress=False)
+        features = extraction.features
+    os.seteuid(before)
+    said = [str(warning.message) for warning in caught]
+    return extraction.n_cached, extraction.n_computed, features, said
+
+
+def _with_modes(workspace, mode):
+    folders = [workspace, *(path for path in workspace.rglob("*") if path.is_dir())]
+    workspace.parent.chmod(0o755)
+    for folder in folders:
+        folder.chmod(mode)
+    try:
+        return elsewhere(_as_another_user, workspace, mode)
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
+def test_a_read_only_workspace_is_read_and_one_warning_says_it_cannot_be_written(
+    workspace, photos
+):
+    cached = _with_modes(workspace, 0o555)
+    assert (*cached[:2], cached[3]) == (N_PHOTOS, 0, [])
+    new = draw_photos(photos[0].parent, 8, first=100)
+    n_cached, n_computed, features, said = _with_modes(workspace, 0o555)
+    assert (n_cached, n_computed) == (N_PHOTOS, 8)
+    assert ["Could not keep" in text for text in said] == [True]
+    right = compute_bottlenecks(new, Tiny(), None, progress=False)
+    np.testing.assert_array_equal(features, right)
+    assert leftovers(workspace) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
+def test_a_workspace_that_may_not_be_entered_still_gives_features(
+    workspace, photos, right
+):
+    n_cached, n_computed, features, said = _with_modes(workspace, 0)
+    assert (n_cached, n_computed) == (0, N_PHOTOS)
+    np.testing.assert_array_equal(features, right)
+    assert ["Could not keep" in text for text in said] == [True]
+
+
+@pytest.mark.parametrize("where", ["", "bottlenecks", "bottlenecks/Tiny-" + "0" * 16])
+def test_a_file_in_the_place_of_a_folder_of_the_cache_still_gives_features(
+    tmp_path, photos, right, where
+):
+    blocked = tmp_path / "w" / where
+    blocked.parent.mkdir(parents=True, exist_ok=True)
+    blocked.write_text("mine")
+    for care in (cache_info, verify_cache, compact_cache):
+        assert care(tmp_path / "w") == []
+    with pytest.warns(UserWarning, match="Could not keep") as warned:
+        features = compute_bottlenecks(photos, Tiny(), tmp_path / "w", progress=False)
+    assert len(warned) == 1
+    np.testing.assert_array_equal(features, right)
+    assert blocked.read_text() == "mine"
+
+
+def _limit_files(n_bytes):
+    """Let no file grow beyond so many bytes from now on: what a full disk does."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, most))
+
+
+class Filling(Tiny):
+    """Computes on while the disk gets full."""
+
+    def features(self, pixels):
+        if self.seen >= 12:
+            _limit_files(100)
+        return super().features(pixels)
+
+
+def _on_a_full_disk(folder, workspace):
+    extract_module.SECONDS_A_SHARD = -1
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        features = compute_bottlenecks(
+            paths(folder), Filling(), workspace, progress=False
+        )
+    return features, [str(warning.message) for warning in caught]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="RLIMIT_FSIZE")
+def test_a_disk_that_gets_full_under_way_leaves_whole_shards_and_one_warning(
+    tmp_path, photos, right
+):
+    features, said = elsewhere(_on_a_full_disk, tmp_path / "photos", tmp_path / "w")
+    np.testing.assert_array_equal(features, right)
+    assert ["Could not keep" in text for text in said] == [True]
+    assert leftovers(tmp_path / "w") == []
+    assert all(map(is_whole, shards(tmp_path / "w")))
+    assert counts(photos, Tiny(), tmp_path / "w") == (12, N_PHOTOS - 12)
+
+
+def _mapped_on_a_full_disk(folder, workspace):
+    shards_module.MAPPED = 1
+    extraction = extract(paths(folder), Tiny(), workspace, progress=False)
+    _limit_files(100)
+    return type(extraction.features).__name__, extraction.features
+
+
+@pytest.mark.skipif(os.name == "nt", reason="RLIMIT_FSIZE")
+def test_features_for_which_there_is_no_room_on_the_disk_stay_in_memory(
+    tmp_path, photos, right
+):
+    kind, features = elsewhere(
+        _mapped_on_a_full_disk, tmp_path / "photos", tmp_path / "w"
+    )
+    assert kind == "ndarray"
+    np.testing.assert_array_equal(features, right)
+    assert leftovers(tmp_path / "w") == []
+
+
+def _compact_on_a_full_disk(workspace):
+    _limit_files(100)
+    try:
+        compact_cache(workspace)
+    except OSError as error:
+        return error.strerror
+    return ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="RLIMIT_FSIZE")
+def test_compacting_on_a_full_disk_says_so_and_loses_nothing(
+    tmp_path, photos, small_shards
+):
+    counts(photos, Tiny(), tmp_path / "w")
+    assert elsewhere(_compact_on_a_full_disk, tmp_path / "w")
+    assert leftovers(tmp_path / "w") == []
+    assert counts(photos, Tiny(), tmp_path / "w") == (N_PHOTOS, 0)
+
+
+# Results, counts and messages.
+
+
+def test_a_large_result_lies_in_a_file_that_is_gone_with_it(
+    workspace, photos, right, monkeypatch
+):
+    monkeypatch.setattr(shards_module, "MAPPED", 1)
+    before = sorted(workspace.rglob("*"))
+    features = compute_bottlenecks(photos, Tiny(), workspace, progress=False)
+    assert isinstance(features, np.memmap)
+    np.testing.assert_array_equal(features, right)
+    if os.name != "nt":
+        assert sorted(workspace.rglob("*")) == before
+    features[:] = 7
+    assert (features == 7).all()
+    del features
+    again = compute_bottlenecks(photos[::-1], Tiny(), workspace, progress=False)
+    np.testing.assert_array_equal(again, right[::-1])
+    assert leftovers(workspace) == [] or os.name == "nt"
+
+
+def test_a_result_is_the_same_in_memory_and_mapped_block_by_block(
+    workspace, photos, right, monkeypatch
+):
+    monkeypatch.setattr(shards_module, "BLOCK", 3 * 40)
+    asked = [*photos[::-1], *photos[:5], photos[7]]
+    order = [*range(N_PHOTOS)[::-1], *range(5), 7]
+    for limit in (1, 1 << 30):
+        monkeypatch.setattr(shards_module, "MAPPED", limit)
+        features = compute_bottlenecks(asked, Tiny(), workspace, progress=False)
+        np.testing.assert_array_equal(features, right[order])
+
+
+def test_one_broken_photo_in_a_thousand_stops_no_other(tmp_path):
+    photos = draw_photos(tmp_path / "photos", 1000)
+    whole = photos[500].read_bytes()
+    photos[500].write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ImageError, match="1 of 1,000 photos") as caught:
+        compute_bottlenecks(photos, Tiny(), tmp_path / "w", progress=False)
+    assert [photos[500].name in line for line in caught.value.problems] == [True]
+    photos[500].write_bytes(whole)
+    assert counts(photos, Tiny(), tmp_path / "w") == (999, 1)
+
+
+def test_all_that_is_broken_is_named_at_once_wherever_it_stands(tmp_path, photos):
+    bad = {0: b"", 9: b"no photo", 10: photos[10].read_bytes()[:99], N_PHOTOS - 1: None}
+    for row, content in bad.items():
+        photos[row].unlink()
+        if content is not None:
+            photos[row].write_bytes(content)
+    with pytest.raises(ImageError, match=f"4 of {N_PHOTOS}") as caught:
+        compute_bottlenecks(photos, Tiny(), tmp_path / "w", progress=False)
+    named = [photos[row].name for row in bad]
+    assert all(n in line for n, line in zip(named, caught.value.problems, strict=True))
+    good = [path for row, path in enumerate(photos) if row not in bad]
+    assert counts(good, Tiny(), tmp_path / "w") == (N_PHOTOS - 4, 0)
+
+
+def test_the_counts_tell_the_cached_from_the_computed(workspace, photos, capsys):
+    new = draw_photos(photos[0].parent, 3, first=100)[-3:]
+    asked = [*new[:1], *photos, *new, photos[0]]
+    compute_bottlenecks(asked, Tiny(), workspace)
+    said = capsys.readouterr().out.splitlines()
+    assert said == [f"{N_PHOTOS + 5} photos: {N_PHOTOS + 1} cached, 4 computed"]
+
+
+def test_without_reuse_all_is_computed_and_kept(tmp_path, photos, right, small_shards):
+    backbone = Tiny()
+    twice = [*photos, *photos]
+    for _ in range(2):
+        backbone.seen = 0
+        extraction = extract(
+            twice, backbone, tmp_path / "w", reuse=False, progress=False
+        )
+        assert (extraction.n_cached, extraction.n_computed) == (0, 2 * N_PHOTOS)
+        assert backbone.seen == N_PHOTOS
+        np.testing.assert_array_equal(extraction.features, np.vstack([right, right]))
+    assert counts(photos, Tiny(), tmp_path / "w") == (N_PHOTOS, 0)
+
+
+@pytest.mark.parametrize(("keeps", "progress"), [(True, False), (False, True)])
+def test_what_is_said_of_an_interrupt_is_true(tmp_path, capsys, keeps, progress):
+    """Without a bar there is nothing to count by; without a workspace nothing kept."""
+
+    class Interrupted(Tiny):
+        def features(self, pixels):
+            if self.seen == 8:
+                raise KeyboardInterrupt
+            return super().features(pixels)
+
+    photos = draw_photos(tmp_path / "photos", 12)
+    with pytest.raises(KeyboardInterrupt):
+        workspace = tmp_path / "w" if keeps else None
+        compute_bottlenecks(photos, Interrupted(), workspace, progress=progress)
+    said = capsys.readouterr().out
+    assert "0 of 12" not in said
+    assert keeps or "kept" not in said
+
+
+def test_a_workspace_that_is_cleared_has_forgotten_the_photos_too(workspace, photos):
+    assert [gone["photos"] for gone in clear_cache(workspace)] == [N_PHOTOS]
+    assert not any(map(open_index(workspace).photo_at, photos))
+    assert counts(photos, Tiny(), workspace) == (0, N_PHOTOS)
