@@ -5,8 +5,6 @@
 | <arch>-<fingerprint>/backbone.json | which backbone's features lie here |
 | <arch>-<fingerprint>/<sha256>.npy | a shard of them |
 | <arch>-<fingerprint>/network/ | the network as OpenVINO has it, with its hashes |
-| <arch>-<fingerprint>/graph/ | the network as TensorFlow has it, with its hashes |
-| <arch>-<fingerprint>/usage.json | how often it was asked, and what it could answer |
 | photos-<sha256>.npy | the stat index |
 """
 
@@ -14,17 +12,24 @@ import contextlib
 import hashlib
 import json
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from carlib.backbones.backbone import Backbone
-from carlib.backbones.kept import PARTS, all_whole
-from carlib.bottlenecks.shards import DAMAGED, MERGED, SHARD, Shards, size_of
+from carlib.backbones.backbone import Network
+from carlib.backbones.kept import NETWORK, is_whole
+from carlib.bottlenecks.shards import (
+    DAMAGED,
+    MERGED,
+    SHARD,
+    Shards,
+    count_rows,
+    row_type,
+    size_of,
+)
 from carlib.bottlenecks.stat_index import StatIndex
 from carlib.files import TEMPORARY, remove, write_json, write_text
 
-DESCRIPTION, USAGE = "backbone.json", "usage.json"
+DESCRIPTION = "backbone.json"
 
 
 def root_of(workspace_path: str | os.PathLike) -> Path:
@@ -38,7 +43,7 @@ def open_index(workspace_path: str | os.PathLike | None) -> StatIndex:
 
 
 def open_shards(
-    workspace_path: str | os.PathLike | None, backbone: Backbone, look: bool = True
+    workspace_path: str | os.PathLike | None, backbone: Network, look: bool = True
 ) -> Shards:
     """Open a backbone's shards in a workspace; None is a workspace in memory."""
     if workspace_path is None:
@@ -49,29 +54,12 @@ def open_shards(
     )
 
 
-def shards_folder(workspace_path: str | os.PathLike, backbone: Backbone) -> Path:
-    """Return where a workspace keeps a backbone's shards.
-
-    A saved model's backbone, known by its weights alone, finds what the same backbone
-    computed while it was known by its weights' file.
-    """
-    root = root_of(workspace_path)
-    folder = root / f"{backbone.arch}-{backbone.fingerprint[:16]}"
-    if not _exists(folder / DESCRIPTION):
-        for other, description in _described(root, f"{backbone.arch}-*"):
-            if description.get("fingerprint_of_weights") == backbone.fingerprint:
-                return other
-    return folder
+def shards_folder(workspace_path: str | os.PathLike, backbone: Network) -> Path:
+    """Return where a workspace keeps a backbone's shards."""
+    return root_of(workspace_path) / f"{backbone.arch}-{backbone.fingerprint[:16]}"
 
 
-def kept_folder(
-    workspace_path: str | os.PathLike | None, backbone: Backbone
-) -> Path | None:
-    """Return where a workspace keeps a backbone's network; None keeps nothing."""
-    return None if workspace_path is None else shards_folder(workspace_path, backbone)
-
-
-def _describe(folder: Path, backbone: Backbone) -> None:
+def _describe(folder: Path, backbone: Network) -> None:
     if _description(folder) is None:
         description = {
             "arch": backbone.arch,
@@ -79,7 +67,6 @@ def _describe(folder: Path, backbone: Backbone) -> None:
             "precision": backbone.precision,
             "n_features": backbone.n_features,
             "fingerprint": backbone.fingerprint,
-            "fingerprint_of_weights": backbone.fingerprint_of_weights,
         }
         check = {"check": _check(description)}
         write_json(folder / DESCRIPTION, description | check)
@@ -112,45 +99,13 @@ def _check(description: dict) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
 
-def _exists(path: Path) -> bool:
-    with contextlib.suppress(OSError):  # a folder that may not be entered
-        return path.exists()
-    return False
-
-
-def count_use(shards: Shards, n_cached: int, n_computed: int) -> None:
-    """Add a call to a backbone's counts (of calls at once one may be lost)."""
-    if shards.folder is None or not _exists(shards.folder / DESCRIPTION):
-        return
-    usage = _usage(shards.folder)
-    with contextlib.suppress(OSError):  # a read-only workspace, a full disk
-        write_json(
-            shards.folder / USAGE,
-            {
-                "calls": usage["calls"] + 1,
-                "cached": usage["cached"] + n_cached,
-                "computed": usage["computed"] + n_computed,
-                "last": time.strftime("%Y-%m-%dT%H:%M:%S"),
-            },
-        )
-
-
-def _usage(folder: Path) -> dict:
-    none = {"calls": 0, "cached": 0, "computed": 0, "last": None}
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        usage = none | json.loads((folder / USAGE).read_text("utf-8"))
-        counts = usage["calls"], usage["cached"], usage["computed"]
-        return usage if all(isinstance(n, int) for n in counts) else none
-    return none
-
-
 def cache_info(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
     """List the backbones whose bottlenecks a workspace keeps.
 
     Returns:
-        A dict for each: arch, weights, precision, fingerprint, photos, shards, bytes,
-        and how often it was used: calls, cached (photos that it had), computed (those
-        that it had not), last (when).
+        A dict for each: arch, weights, precision, fingerprint, photos, shards, bytes.
+        They are told from the files' sizes: nothing is read, and a photo that two
+        shards hold counts twice. (`verify_cache` reads all.)
 
     Example:
         >>> carlib.cache_info("workspace")[0]["photos"]
@@ -161,14 +116,14 @@ def cache_info(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
 
 
 def _summary(folder: Path, description: dict) -> dict:
-    shards = Shards(folder, description["n_features"])
+    shards = list(folder.glob(SHARD))
+    dtype = row_type(folder, description["n_features"])
     return {
         **_names(description),
         "weights": description["weights"],
-        "photos": len(shards),
-        "shards": len(shards.shards),
+        "photos": sum(count_rows(size_of(path), dtype) for path in shards),
+        "shards": len(shards),
         "bytes": sum(size_of(path) for path in folder.rglob("*.*")),
-        **_usage(folder),
     }
 
 
@@ -183,7 +138,7 @@ def verify_cache(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
     Returns:
         A dict for each backbone: arch, precision, fingerprint, photos, shards, damaged
         (how many shards are found so, now or earlier), network (whether the converted
-        network is whole, in each form that is kept; None if there is none).
+        network is whole; None if there is none).
     """
     found = []
     for folder, description in _described(root_of(workspace_path)):
@@ -195,10 +150,14 @@ def verify_cache(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
                 "photos": len(shards),
                 "shards": len(shards.shards),
                 "damaged": len(aside),
-                "network": all_whole(folder),
+                "network": _is_network_whole(folder),
             }
         )
     return found
+
+
+def _is_network_whole(folder: Path) -> bool | None:
+    return is_whole(folder) if (folder / NETWORK).exists() else None
 
 
 def compact_cache(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
@@ -248,7 +207,7 @@ def _remove(folder: Path) -> None:
 
     What it is found by goes last: a removal that is cut off can be done again.
     """
-    for pattern in (SHARD, DAMAGED, *PARTS, TEMPORARY, USAGE, DESCRIPTION):
+    for pattern in (SHARD, DAMAGED, NETWORK, TEMPORARY, DESCRIPTION):
         for path in folder.glob(pattern):
             remove(path)
     with contextlib.suppress(OSError):

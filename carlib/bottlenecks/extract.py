@@ -1,25 +1,27 @@
-"""Photos × backbone → features, each computed once and kept as `.npy`."""
+"""Photos × backbones → features, each computed once and kept as `.npy`."""
 
 import contextlib
-import functools
 import itertools
 import os
 import random
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from carlib import interrupts
-from carlib.backbones.backbone import Backbone
-from carlib.bottlenecks.cache import count_use, open_index, open_shards
+from carlib.backbones.backbone import Backbone, Network
+from carlib.backbones.engines import Pipeline
+from carlib.bottlenecks.cache import open_index, open_shards
+from carlib.bottlenecks.features import Features
 from carlib.bottlenecks.shards import Shards
 from carlib.bottlenecks.stat_index import StatIndex
 from carlib.data.photos import Photo, Source, as_sources, mirrored_key, read_ahead
 from carlib.errors import ImageError
+from carlib.messages import say
 
 # When a shard is written: a run that is killed loses at most so much work, and at most
 # so many bytes wait in memory.
@@ -30,7 +32,7 @@ BLOCK = 32  # photos that are computed one after another
 
 def compute_bottlenecks(
     photos: Any,
-    backbone: Backbone | str,
+    backbone: Network | str,
     workspace_path: str | os.PathLike | None = "workspace",
     progress: bool = True,
 ) -> np.ndarray:
@@ -39,7 +41,7 @@ def compute_bottlenecks(
     Args:
         photos: A DataFrame with a column image_path, or a sequence of paths, of encoded
             photos (bytes) or of pixels (uint8 arrays, height × width × 3).
-        backbone: A `Backbone`, or the name of one.
+        backbone: A `Backbone`, the name of one, or what else meets `Network`.
         workspace_path: Where features are kept; None keeps nothing.
         progress: Show a bar with photos per second and time left.
 
@@ -58,39 +60,14 @@ def compute_bottlenecks(
     """
     if isinstance(backbone, str):
         backbone = Backbone(backbone)
-    return extract(photos, backbone, workspace_path, progress=progress).features
-
-
-@dataclass(frozen=True)
-class Extraction:
-    """Where the features of photos lie, and what it took to get them.
-
-    `photos` holds the SHA-256 of each photo's bytes, `errors` what is wrong (by the
-    photo's position) with those that have no features. With mirror images, theirs
-    follow after all photos, in the same order.
-    """
-
-    photos: list[bytes]
-    errors: dict[int, str]
-    n_cached: int
-    n_computed: int
-    shards: Shards = field(repr=False)
-
-    @functools.cached_property
-    def features(self) -> np.ndarray:
-        """All features, float32 (n, d); a row of NaN where `errors` has an entry."""
-        return self.take(range(len(self.photos)))
-
-    def take(self, rows: Iterable[int]) -> np.ndarray:
-        """Return the features of some photos, in the order asked for."""
-        return self.shards.gather(
-            [b"" if row in self.errors else self.photos[row] for row in rows]
-        )
+    sources = as_sources(photos)
+    features = extract(sources, [backbone], workspace_path, progress=progress)
+    return features.of_photos()
 
 
 def extract(
-    photos: Any,
-    backbone: Backbone,
+    sources: Sequence[Source],
+    backbones: Sequence[Network],
     workspace_path: str | os.PathLike | None,
     *,
     augment: str | None = None,
@@ -98,44 +75,52 @@ def extract(
     progress: bool = True,
     on_error: str = "raise",
     on_photo: Callable[[int], None] | None = None,
-) -> Extraction:
+) -> Features:
     """Compute features as `compute_bottlenecks` does, with all that callers may ask.
 
+    A photo is read, hashed and decoded once, for all backbones and its mirror image.
+
     Args:
+        sources: What `as_sources` made of photos.
         augment: "flip": the photos' mirror images as well.
         reuse: Look into the cache; if False, compute all, and still keep them.
         on_error: "raise" an ImageError that lists every bad photo, or "skip" them.
         on_photo: Is called with 1, 2, 3 … as photos are computed.
     """
-    sources = as_sources(photos)
-    n_photos = len(sources)
-    if augment == "flip":
-        sources += [replace(source, mirrored=True) for source in sources]
     index = open_index(workspace_path)
-    shards = open_shards(workspace_path, backbone, look=reuse)
-    run = _Run(sources, backbone, shards, index, on_photo)
-    todo = [row for row, key in enumerate(run.keys) if key not in shards]
+    lanes = [_Lane(b, open_shards(workspace_path, b, look=reuse)) for b in backbones]
+    run = _Run(sources, lanes, augment == "flip", index, on_photo)
+    todo = run.todo()
     try:
-        with _bar(len(todo), progress, shards) as run.bar:
+        with _bar(len(todo), progress, lanes[0].shards) as run.bar:
             run.compute(todo)
     finally:
         index.save()
-    n_computed = len(run.computed)
-    n_cached = len(sources) - n_computed - len(run.errors)
-    count_use(shards, n_cached, n_computed)
+    features = run.features()
     if progress:
-        count = f"{n_photos:,} photo" + "s" * (n_photos != 1)
-        count += " and mirrored" * (augment == "flip")
-        print(f"{count}: {n_cached:,} cached, {n_computed:,} computed")
-    if run.errors and on_error == "raise":
-        kept = " What was computed is kept." if shards.keeps else ""
-        problems = list({run.errors[row]: 0 for row in sorted(run.errors)})
-        raise ImageError(
-            f"{len(problems):,} of {n_photos:,} photos can't be read.",
-            problems,
-            hint=f"Mend or remove them.{kept}",
-        )
-    return Extraction(run.keys, run.errors, n_cached, n_computed, shards)
+        say(_summary(features, len(run.copies)))
+    if features.errors and on_error == "raise":
+        raise _unreadable(features, len(sources))
+    return features
+
+
+def _summary(features: Features, n_copies: int) -> str:
+    n_photos = len(features.keys)
+    what = f"{n_photos:,} photo" + "s" * (n_photos != 1)
+    what += " and mirrored" * features.mirrored
+    done = f"{features.n_cached:,} cached, {features.n_computed:,} computed"
+    return f"{what}: {done}" + f", {n_copies:,} copies of those" * (n_copies > 0)
+
+
+def _unreadable(features: Features, n_photos: int) -> ImageError:
+    kept = " What was computed is kept." if features.shards[0].keeps else ""
+    problems = [features.errors[row] for row in sorted(features.errors)]
+    problems = list(dict.fromkeys(problems))
+    return ImageError(
+        f"{len(problems):,} of {n_photos:,} photos can't be read.",
+        problems,
+        hint=f"Mend or remove them.{kept}",
+    )
 
 
 class _Run:
@@ -144,23 +129,37 @@ class _Run:
     def __init__(
         self,
         sources: Sequence[Source],
-        backbone: Backbone,
-        shards: Shards,
+        lanes: Sequence["_Lane"],
+        mirrored: bool,
         index: StatIndex,
         on_photo: Callable[[int], None] | None,
     ):
-        self.sources, self.backbone = sources, backbone
-        self.shards, self.index, self.on_photo = shards, index, on_photo
+        self.sources, self.lanes, self.mirrored = sources, lanes, mirrored
+        self.index, self.on_photo = index, on_photo
         self.keys = [self._key_by_status(source) for source in sources]
         self.errors: dict[int, str] = {}
+        self.under_way: Counter[int] = Counter()  # a row's features that are awaited
         self.computed: set[int] = set()
-        self.new: set[bytes] = set()  # photos that are being computed
-        self.copies: list[int] = []  # rows of photos that another row stands for
+        self.copies: set[int] = set()  # rows of photos that another row stands for
         self.bar: Any = None
 
     def _key_by_status(self, source: Source) -> bytes:
-        key = source.is_file and self.index.photo_at(Path(source.name))
-        return mirrored_key(key) if key and source.mirrored else key or b""
+        known = self.index.photo_at(Path(source.name)) if source.is_file else None
+        return known or b""
+
+    def _views(self, key: bytes) -> list[bytes]:
+        """Return what stands for a photo and, if that's asked for, its mirror image."""
+        return [key, mirrored_key(key)] if self.mirrored else [key]
+
+    def _needed(self, key: bytes) -> list[bool]:
+        """Tell of each backbone whether it lacks features of a photo."""
+        views = self._views(key)
+        return [not all(map(lane.shards.__contains__, views)) for lane in self.lanes]
+
+    def todo(self) -> list[int]:
+        """Return the rows of photos that must be read."""
+        pairs = enumerate(self.keys)
+        return [row for row, key in pairs if not key or any(self._needed(key))]
 
     @interrupts.insisted()
     def compute(self, rows: Sequence[int]) -> None:
@@ -171,107 +170,147 @@ class _Run:
         """
         blocks = [rows[i : i + BLOCK] for i in range(0, len(rows), BLOCK)]
         random.SystemRandom().shuffle(blocks)
-        rows = [row for block in blocks for row in block]
-        backbone = self.backbone
-        size, interpolation = backbone.input_size, backbone.interpolation
-        is_known = self.shards.__contains__
-        with contextlib.closing(
-            read_ahead(self.sources, rows, size, interpolation, is_known)
-        ) as read:
-            fresh = self._fresh(read)
-            first = next(fresh, None)
-            if first is None:
-                return
-            self.shards.prepare()  # before a network lies there that nobody knows of
-            engine = backbone.engine(self.shards.folder)
-            batches = _batches(itertools.chain([first], fresh), engine.batch_size)
-            with (
-                interrupts.held() as check,
-                contextlib.closing(engine.stream(batches)) as results,
-                contextlib.closing(_Pending(self.shards)) as pending,
-            ):
-                for done, features in results:
-                    self._take(done, features, pending)
-                    check()
-        for row in self.copies:
-            self._note(row, self.keys[row] in self.shards)
+        rows = list(itertools.chain.from_iterable(blocks))
+        networks = [lane.network for lane in self.lanes]
+        shapes = [(each.input_size, each.interpolation) for each in networks]
+        with contextlib.ExitStack() as stack:
+            for lane in self.lanes:
+                stack.enter_context(contextlib.closing(lane))
+            photos = read_ahead(self.sources, rows, shapes, self._needed)
+            for photo in stack.enter_context(contextlib.closing(photos)):
+                self._pass_on(photo)
+            with interrupts.held() as check:
+                for lane in self.lanes:
+                    self._finish(lane.drain(), check)
+        self._judge(rows)
 
-    def _fresh(self, read: Iterator[Photo]) -> Iterator[Photo]:
-        """Note what came of each photo; yield those whose features nobody has."""
-        for photo in read:
-            self.keys[photo.row] = photo.key
-            source = self.sources[photo.row]
-            if photo.status and not source.mirrored:
-                path = Path(source.name)
-                self.index.learn(path, photo.status, photo.read_at, photo.key)
-            if photo.error:
-                self.errors[photo.row] = photo.error
-            elif photo.key in self.new:
-                self.copies.append(photo.row)
-            elif photo.pixels is not None:
-                self.new.add(photo.key)
-                yield photo
-                continue
+    def _pass_on(self, photo: Photo) -> None:
+        """Note what came of a photo; hand its pixels to whoever needs them."""
+        self.keys[photo.row] = photo.key
+        if photo.status:
+            path = Path(self.sources[photo.row].name)
+            self.index.learn(path, photo.status, photo.read_at, photo.key)
+        if photo.error:
+            self.errors[photo.row] = photo.error
+        views = [] if photo.error else self._views(photo.key)
+        lanes = [lane for lane in self.lanes if any(map(lane.lacks, views))]
+        for lane in lanes:
+            lane.open()  # may take seconds, in which Ctrl-C isn't held back
+        if not lanes:
+            if any(key in lane.under_way for lane in self.lanes for key in views):
+                self.copies.add(photo.row)
             self.bar.update()
+        with interrupts.held() as check:
+            for lane, square in zip(self.lanes, photo.squares, strict=False):
+                for number, key in enumerate(views):
+                    if lane.lacks(key):
+                        self.under_way[photo.row] += 1
+                        turned = square[:, ::-1] if number else square
+                        self._finish(lane.put(photo.row, key, turned), check)
 
-    def _take(
-        self, done: list[Photo], features: np.ndarray, pending: "_Pending"
-    ) -> None:
-        finite = np.isfinite(features).all(axis=1)
-        keys = [photo.key for photo, fine in zip(done, finite, strict=True) if fine]
-        pending.add(keys, features[finite])
-        if self.on_photo:
-            self.bar.clear()
-        for photo, fine in zip(done, finite, strict=True):
-            self._note(photo.row, fine)
-        self.bar.update(len(done))
+    def _finish(self, done: Iterable[int], check: Callable[[], None]) -> None:
+        """Count rows' features that are there; tell of photos that have all of them."""
+        for row in done:
+            self.under_way[row] -= 1
+            if not self.under_way[row]:
+                self.computed.add(row)
+                self.bar.update()
+                if self.on_photo:
+                    self.on_photo(len(self.computed))
+        check()
 
-    def _note(self, row: int, has_features: bool) -> None:
-        if not has_features:
-            name = self.sources[row].name
-            self.errors[row] = f"{name} has features that are not numbers."
-            return
-        self.computed.add(row)
-        if self.on_photo:
-            self.on_photo(len(self.computed))
+    def _judge(self, rows: Sequence[int]) -> None:
+        """Name the photos that were read, and whose features are no numbers."""
+        for row in rows:
+            if row not in self.errors and any(self._needed(self.keys[row])):
+                name = self.sources[row].name
+                self.errors[row] = f"{name} has features that are not numbers."
+
+    def features(self) -> Features:
+        """Return where all features lie."""
+        bad = self.errors.keys()
+        return Features(
+            self.keys,
+            self.errors,
+            n_cached=len(self.sources) - len(self.computed | self.copies | bad),
+            n_computed=len(self.computed - bad),
+            shards=tuple(lane.shards for lane in self.lanes),
+            mirrored=self.mirrored,
+        )
 
 
-class _Pending:
-    """Features that wait for their shard; closing writes them, on an interrupt too."""
+class _Lane:
+    """A backbone's part of a run: what waits for its engine, is there, awaits a shard.
 
-    def __init__(self, shards: Shards):
-        self.shards = shards
-        self._start()
+    Closing it, on an interrupt too, writes what was computed.
+    """
 
-    def _start(self) -> None:
-        self.parts: list[np.ndarray] = []
-        self.n_bytes, self.began = 0, time.monotonic()
+    def __init__(self, network: Network, shards: Shards):
+        self.network, self.shards = network, shards
+        self.under_way: set[bytes] = set()  # photos that are being computed, or were
+        self._batch: list[tuple[int, bytes, np.ndarray]] = []
+        self._pipeline: Pipeline | None = None
+        self._wait_for_a_shard()
 
-    def add(self, photos: list[bytes], features: np.ndarray) -> None:
-        """Take some up, and write all as a shard when it is time to."""
-        self.parts.append(self.shards.rows(photos, features))
-        self.n_bytes += self.parts[-1].nbytes
-        late = time.monotonic() - self.began > SECONDS_A_SHARD
-        if late or self.n_bytes > BYTES_A_SHARD:
-            self.close()
+    def _wait_for_a_shard(self) -> None:
+        self._parts: list[np.ndarray] = []
+        self._n_bytes, self._began = 0, time.monotonic()
+
+    def lacks(self, key: bytes) -> bool:
+        """Whether a photo's features are neither there nor under way."""
+        return key not in self.shards and key not in self.under_way
+
+    def open(self) -> None:
+        """Make the engine ready, once."""
+        if self._pipeline is None:
+            self.shards.prepare()  # before a network lies there that nobody knows of
+            if self.shards.folder:
+                self.network.keep_in(self.shards.folder)
+            self._engine = self.network.engine()
+            self._pipeline = Pipeline(self._engine)
+
+    def put(self, row: int, key: bytes, square: np.ndarray) -> Iterator[int]:
+        """Take up a photo's pixels; yield the rows whose features have come since."""
+        self.under_way.add(key)
+        self._batch.append((row, key, square))
+        if len(self._batch) == self._engine.batch_size:
+            yield from self._start()
+
+    def drain(self) -> Iterator[int]:
+        """Compute what waits; yield the rows whose features come."""
+        if self._batch:
+            yield from self._start()
+        if self._pipeline:
+            yield from self._taken(self._pipeline.drain())
 
     def close(self) -> None:
+        """Await what runs, and write what was computed."""
+        if self._pipeline:
+            self._pipeline.close()
+        self._write()
+
+    def _start(self) -> Iterator[int]:
+        rows, keys, squares = zip(*self._batch, strict=True)
+        self._batch = []
+        yield from self._taken(self._pipeline.put((rows, keys), np.stack(squares)))
+
+    def _taken(self, done: Iterable[tuple[Any, np.ndarray]]) -> Iterator[int]:
+        for (rows, keys), features in done:
+            fine = np.isfinite(features).all(axis=1)
+            keys = list(itertools.compress(keys, fine))
+            self._parts.append(self.shards.rows(keys, features[fine]))
+            self._n_bytes += self._parts[-1].nbytes
+            late = time.monotonic() - self._began > SECONDS_A_SHARD
+            if late or self._n_bytes > BYTES_A_SHARD:
+                self._write()
+            yield from rows
+
+    def _write(self) -> None:
         """Write what waits as a shard, and take up what others wrote."""
-        if self.n_bytes:
-            self.shards.add(self.parts)
+        if self._n_bytes:
+            self.shards.add(self._parts)
             self.shards.refresh()
-        self._start()
-
-
-def _batches(
-    photos: Iterator[Photo], size: int
-) -> Generator[tuple[list[Photo], np.ndarray], None, None]:
-    """Group photos; what goes with a batch has no pixels any more."""
-    while batch := list(itertools.islice(photos, size)):
-        pixels = np.stack([photo.pixels for photo in batch])
-        for photo in batch:
-            photo.pixels = None
-        yield batch, pixels
+        self._wait_for_a_shard()
 
 
 @contextlib.contextmanager
@@ -287,5 +326,5 @@ def _bar(total: int, progress: bool, shards: Shards) -> Iterator[Any]:
             bar.close()
             if shown:
                 kept = " and kept. Run it again." if shards.keeps else "."
-                print(f"Stopped: {bar.n:,} of {total:,} are done{kept}")
+                say(f"Stopped: {bar.n:,} of {total:,} are done{kept}")
             raise

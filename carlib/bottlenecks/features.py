@@ -1,107 +1,73 @@
-"""Features of several backbones side by side, and of photos' mirror images."""
+"""Where the features of photos lie: of one backbone or of several, side by side."""
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from os import PathLike
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from carlib.backbones.backbone import Backbone
-from carlib.bottlenecks.extract import Extraction, extract
-from carlib.bottlenecks.shards import assembled
+from carlib.bottlenecks.shards import Shards, assembled
+from carlib.data.photos import mirrored_key
 
 PER_BLOCK = 4096  # rows that are put side by side at once
 
 
 @dataclass(frozen=True)
 class Features:
-    """Where the features of photos lie, for each backbone.
+    """Where the features of photos lie, and what it took to get them.
 
-    Rows count the photos, and after all of them, where there are such, their mirror
-    images in the same order.
+    Rows count the photos and, where `mirrored`, after all of them their mirror images
+    in the same order.
+
+    Attributes:
+        keys: The SHA-256 of each photo's bytes.
+        errors: What is wrong with photos that have no features, by their position.
+        n_cached: Photos for which nothing had to be computed.
+        n_computed: Photos that something was computed for; copies count once.
+        shards: Each backbone's.
+        mirrored: Whether there are mirror images.
     """
 
-    extractions: tuple[Extraction, ...]
-    n_photos: int
+    keys: list[bytes]
+    errors: dict[int, str]
+    n_cached: int
+    n_computed: int
+    shards: tuple[Shards, ...] = field(repr=False)
+    mirrored: bool = False
 
-    @property
-    def photos(self) -> list[bytes]:
-        """The SHA-256 of each photo's bytes."""
-        return self.extractions[0].photos[: self.n_photos]
-
-    @property
-    def keys(self) -> list[bytes]:
+    @functools.cached_property
+    def row_keys(self) -> list[bytes]:
         """What stands for each row."""
-        return self.extractions[0].photos
+        return self.keys + [mirrored_key(key) for key in self.keys * self.mirrored]
 
     @property
     def n_features(self) -> int:
         """How many features a row has."""
-        return sum(extraction.shards.n_features for extraction in self.extractions)
-
-    @property
-    def mirrored(self) -> bool:
-        """Whether there are mirror images."""
-        return len(self.keys) > self.n_photos
-
-    @functools.cached_property
-    def errors(self) -> dict[int, str]:
-        """What is wrong with photos that have no features, by their position."""
-        found: dict[int, str] = {}
-        for extraction in self.extractions:
-            for row, error in extraction.errors.items():
-                found.setdefault(row % self.n_photos, error)
-        return found
+        return sum(shards.n_features for shards in self.shards)
 
     def of_photos(self, mirrored: bool = False) -> np.ndarray:
         """Return all photos' features, or their mirror images', float32 (n, d)."""
-        first = mirrored * self.n_photos
-        return self.take(range(first, first + self.n_photos))
+        first = mirrored * len(self.keys)
+        return self.take(range(first, first + len(self.keys)))
 
     def take(self, rows: Sequence[int]) -> np.ndarray:
         """Return some rows, float32 (n, d): all backbones' features, one after another.
 
-        From 64 MiB on it is a memory map of a file in the workspace.
+        A photo that has none is a row of NaN. From 64 MiB on it is a memory map of a
+        file in the workspace that is gone when the array is.
         """
-        first = self.extractions[0]
-        if len(self.extractions) == 1:
-            return first.take(rows)
-        shards = [extraction.shards for extraction in self.extractions]
+        keys = [self._key(row) for row in rows]
+        first = self.shards[0]
+        if len(self.shards) == 1:
+            return first.gather(keys)
         return assembled(
-            shards[0].folder if shards[0].keeps else None,
-            (len(rows), self.n_features),
+            first.folder if first.keeps else None,
+            (len(keys), self.n_features),
             lambda block: np.concatenate(
-                [each.take(rows[block]) for each in self.extractions], axis=1
+                [shards.gather(keys[block]) for shards in self.shards], axis=1
             ),
             PER_BLOCK,
         )
 
-
-def gather(
-    photos: Any,
-    backbones: Sequence[Backbone],
-    workspace_path: str | PathLike | None,
-    *,
-    on_photo: Callable[[int], None] | None = None,
-    **options: Any,
-) -> Features:
-    """Compute each backbone's features of photos, or take them from its cache.
-
-    Args:
-        on_photo, options: As of `extract`; `on_photo` counts through all backbones.
-    """
-    extractions: list[Extraction] = []
-    for backbone in backbones:
-        done = sum(extraction.n_computed for extraction in extractions)
-
-        def count(number: int, done: int = done) -> None:
-            on_photo(done + number)
-
-        tell = on_photo and count
-        extractions.append(
-            extract(photos, backbone, workspace_path, on_photo=tell, **options)
-        )
-    views = 2 if options.get("augment") == "flip" else 1
-    return Features(tuple(extractions), len(extractions[0].photos) // views)
+    def _key(self, row: int) -> bytes:
+        return b"" if row % len(self.keys) in self.errors else self.row_keys[row]

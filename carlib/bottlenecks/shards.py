@@ -55,8 +55,8 @@ def read_shard(path: Path, dtype: np.dtype, name: str) -> Iterator[np.ndarray]:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         size = path.stat().st_size
-        count = (size - len(_header(dtype, 0))) // dtype.itemsize
-        header = _header(dtype, max(count, 0))
+        count = count_rows(size, dtype)
+        header = _header(dtype, count)
         is_ours = size == len(header) + count * dtype.itemsize
         start = file.read(len(header))
         is_ours = is_ours and start == header
@@ -70,6 +70,21 @@ def read_shard(path: Path, dtype: np.dtype, name: str) -> Iterator[np.ndarray]:
         raise ShardError("its content does not match its name")
     if not is_ours:
         raise ShardError(f"it does not hold {dtype}")
+
+
+def row_type(folder: Path | None, n_features: int) -> np.dtype:
+    """Return what a row of a backbone's shards is.
+
+    Its title binds a shard to its backbone: moved elsewhere it's another kind.
+    """
+    title = folder.name if folder else "memory"
+    fields = [((title, "photo"), "u1", 32), ("features", "<f4", (n_features,))]
+    return np.dtype(fields)
+
+
+def count_rows(size: int, dtype: np.dtype) -> int:
+    """Return how many rows a shard of so many bytes holds."""
+    return max(0, (size - len(_header(dtype, 0))) // dtype.itemsize)
 
 
 def _header(dtype: np.dtype, count: int) -> bytes:
@@ -98,11 +113,7 @@ class Shards:
         prepare: Callable[[], None] = lambda: None,
     ):
         self.folder, self.n_features, self._prepare = folder, n_features, prepare
-        # The title binds a shard to its backbone: moved elsewhere it's another kind.
-        title = folder.name if folder else "memory"
-        self.dtype = np.dtype(
-            [((title, "photo"), "u1", 32), ("features", "<f4", (n_features,))]
-        )
+        self.dtype = row_type(folder, n_features)
         # Each a file, or rows in memory that the disk refused.
         self.shards: list[Path | np.ndarray] = []
         # Photo → position of its shard in `shards` and of its row there, in one number.
@@ -154,10 +165,10 @@ class Shards:
 
     def _take_up(self, path: Path) -> bool:
         """Enter a shard, or pass it over for good; False if it isn't there any more."""
-        photos: list[bytes] = []
+        keys: list[bytes] = []
         try:
             for rows in read_shard(path, self.dtype, path.stem):
-                photos += _keys(rows)
+                keys += _keys_of(rows)
                 if not np.isfinite(rows["features"]).all():
                     raise ShardError("it holds features that are not numbers")
         except FileNotFoundError:  # another process merged it or set it aside
@@ -170,25 +181,25 @@ class Shards:
             _warn(path, f"can't be read now: {error.strerror}")
             self._passed_over.add(path)
         else:
-            self._enter(path, photos)
+            self._enter(path, keys)
         return True
 
-    def _enter(self, shard: Path | np.ndarray, photos: Sequence[bytes]) -> None:
+    def _enter(self, shard: Path | np.ndarray, keys: Sequence[bytes]) -> None:
         first = len(self.shards) << 32
         self.shards.append(shard)
-        self._places.update(zip(photos, range(first, first + len(photos)), strict=True))
+        self._places.update(zip(keys, range(first, first + len(keys)), strict=True))
 
-    def rows(self, photos: Sequence[bytes], features: np.ndarray) -> np.ndarray:
+    def rows(self, keys: Sequence[bytes], features: np.ndarray) -> np.ndarray:
         """Return photos' keys and features (n, d) as rows to `add`."""
-        rows = np.empty(len(photos), self.dtype)
-        rows["photo"] = np.frombuffer(b"".join(photos), np.uint8).reshape(-1, 32)
+        rows = np.empty(len(keys), self.dtype)
+        rows["photo"] = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 32)
         rows["features"] = features
         return rows
 
     def add(self, parts: Sequence[np.ndarray]) -> None:
         """Write rows as one shard and take it up; in memory if the disk refuses."""
         shard = self._written(parts)
-        self._enter(shard, [photo for part in parts for photo in _keys(part)])
+        self._enter(shard, [photo for part in parts for photo in _keys_of(part)])
 
     def _written(self, parts: Sequence[np.ndarray]) -> Path | np.ndarray:
         if self.folder and not self._refused:
@@ -205,7 +216,7 @@ class Shards:
                 )
         return np.concatenate(parts)
 
-    def gather(self, photos: Sequence[bytes]) -> np.ndarray:
+    def gather(self, keys: Sequence[bytes]) -> np.ndarray:
         """Return the features of photos, float32 (n, d), in the order asked for.
 
         b"" stands for a photo that has none: its row is NaN. From 64 MiB on it is a
@@ -214,8 +225,8 @@ class Shards:
         per_block = max(1, BLOCK // self.dtype.itemsize)
         return assembled(
             self.folder if self.keeps else None,
-            (len(photos), self.n_features),
-            lambda rows: self._block(photos[rows]),
+            (len(keys), self.n_features),
+            lambda rows: self._block(keys[rows]),
             per_block,
         )
 
@@ -247,11 +258,11 @@ class Shards:
             if path != written:
                 path.unlink(missing_ok=True)
 
-    def _block(self, photos: Sequence[bytes]) -> np.ndarray:
+    def _block(self, keys: Sequence[bytes]) -> np.ndarray:
         """Return a few photos' features, wherever other processes merged them to."""
         for attempt in range(AGAIN):
             try:
-                return self._read(photos)
+                return self._read(keys)
             except FileNotFoundError:
                 self.refresh(anew=attempt > 0 or not self._look)
         raise DataError(
@@ -259,10 +270,10 @@ class Shards:
             hint="Has somebody cleared the cache? Run it again, and they're computed.",
         )
 
-    def _read(self, photos: Sequence[bytes]) -> np.ndarray:
+    def _read(self, keys: Sequence[bytes]) -> np.ndarray:
         """Return a few photos' features, reading each shard from first to last."""
-        features = np.full((len(photos), self.n_features), np.nan, np.float32)
-        wanted = sorted((self._places[p], i) for i, p in enumerate(photos) if p)
+        features = np.full((len(keys), self.n_features), np.nan, np.float32)
+        wanted = sorted((self._places[p], i) for i, p in enumerate(keys) if p)
         for shard, run in _by_shard(wanted):
             places, rows = np.array(run).T
             features[rows] = self._rows(self.shards[shard], places)
@@ -304,7 +315,7 @@ def assembled(
     return features
 
 
-def _keys(rows: np.ndarray) -> list[bytes]:
+def _keys_of(rows: np.ndarray) -> list[bytes]:
     data = rows["photo"].tobytes()
     return [data[i : i + 32] for i in range(0, len(data), 32)]
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from carlib.data import images
+from carlib.data.images import Shape
 from carlib.errors import ImageError, OptionError
 
 CHUNK = 8  # photos a job: fewer, and handing out the jobs costs more than they do
@@ -27,13 +28,11 @@ CHUNK = 8  # photos a job: fewer, and handing out the jobs costs more than they 
 class Source:
     """A photo as it was handed in, and what to call it in a message.
 
-    `content` is None for a file; its path is its name. `mirrored`: it's the photo's
-    mirror image, left for right, that is meant.
+    `content` is None for a file; its path is its name.
     """
 
     name: str
     content: bytes | np.ndarray | None = None
-    mirrored: bool = False
 
     @property
     def is_file(self) -> bool:
@@ -45,13 +44,14 @@ class Source:
 class Photo:
     """What became of one source.
 
-    `key` is b"" where it can't be read, `pixels` is None where they aren't needed and
-    where `error` says what is wrong. `status` is the file's, as it was at `read_at`.
+    `key` is b"" where it can't be read; `squares` has a place for each shape asked for,
+    with None where those pixels aren't needed; `error` says what is wrong. `status` is
+    the file's, as it was at `read_at`.
     """
 
     row: int
     key: bytes = b""
-    pixels: np.ndarray | None = None
+    squares: Sequence[np.ndarray | None] = ()
     error: str = ""
     status: os.stat_result | None = None
     read_at: int = 0
@@ -59,6 +59,8 @@ class Photo:
 
 def as_sources(photos: Any) -> list[Source]:
     """Accept a DataFrame, paths, bytes or pixels, and name each photo.
+
+    What can be gone through only once, such as `Path.glob`, is gone through here.
 
     Raises:
         OptionError: It's none of these.
@@ -72,13 +74,15 @@ def as_sources(photos: Any) -> list[Source]:
         photos = photos["image_path"]
     elif _is_one_photo(photos):
         photos = [photos]
+    elif not isinstance(photos, Iterable):
+        raise _no_photos(f"a {type(photos).__name__}")
     return [_as_source(photo, number) for number, photo in enumerate(photos, start=1)]
 
 
 def _is_one_photo(photos: Any) -> bool:
     if isinstance(photos, np.ndarray):
         return photos.dtype == np.uint8 and photos.ndim < 4
-    return isinstance(photos, (str, bytes, os.PathLike))
+    return isinstance(photos, (str, bytes, bytearray, memoryview, os.PathLike))
 
 
 def _as_source(photo: Any, number: int) -> Source:
@@ -88,9 +92,13 @@ def _as_source(photo: Any, number: int) -> Source:
         return Source(f"photo {number}", bytes(photo))
     if isinstance(photo, np.ndarray):
         return Source(f"photo {number}", images.from_array(photo, f"photo {number}"))
-    raise OptionError(
-        "Expected photos as a DataFrame, paths, bytes or uint8 arrays. "
-        f"Received: photo {number} is a {type(photo).__name__}"
+    raise _no_photos(f"photo {number} is a {type(photo).__name__}")
+
+
+def _no_photos(received: str) -> OptionError:
+    return OptionError(
+        "Expected photos as a DataFrame, paths, bytes or uint8 arrays. Received: "
+        f"{received}"
     )
 
 
@@ -111,16 +119,15 @@ def mirrored_key(key: bytes) -> bytes:
 def read_ahead(
     sources: Sequence[Source],
     rows: Iterable[int],
-    size: int,
-    interpolation: str,
-    is_known: Callable[[bytes], bool],
+    shapes: Sequence[Shape],
+    needed: Callable[[bytes], Sequence[bool]],
 ) -> Generator[Photo, None, None]:
-    """Yield the photos of some rows, in order, with pixels unless they are known.
+    """Yield the photos of some rows, in order, with the pixels that are needed.
 
     Args:
         rows: Which of the sources.
-        size, interpolation: What `images.pixels` is to make of them.
-        is_known: Tells, by its key, whether a photo's pixels are not needed.
+        shapes: What `images.squares` is to make of each.
+        needed: Tells, by a photo's key, which of the shapes are needed.
     """
 
     def read_chunk(chunk: Sequence[int]) -> list[Photo]:
@@ -131,11 +138,12 @@ def read_ahead(
         try:
             content, photo.status = read_content(source)
             photo.key = photo_key(content)
-            if source.mirrored:
-                photo.key = mirrored_key(photo.key)
-            if not is_known(photo.key):
-                square = images.pixels(content, size, interpolation, source.name)
-                photo.pixels = square[:, ::-1] if source.mirrored else square
+            wanted = needed(photo.key)
+            made = images.squares(
+                content, itertools.compress(shapes, wanted), source.name
+            )
+            squares = iter(made)
+            photo.squares = [next(squares) if want else None for want in wanted]
         except ImageError as error:
             photo.error = error.message
         return photo

@@ -3,12 +3,13 @@
 | member | content |
 |---|---|
 | manifest.json | backbones, preprocessing, class names, options, metrics, hashes |
-| backbone.npy | all weights of the backbone, float32, in Keras's order |
+| backbone.npy | all weights of the backbone, float32, in Keras's order (*) |
 | kernel.npy, bias.npy | the head, float32 (n_features, n_classes) and (n_classes,) |
 | mean.npy, scale.npy | what standardises the features, float32 (n_features,) |
 | int8.xml, int8.bin | of an int8 backbone: its calibrated network, for OpenVINO |
 
-A second backbone's members are backbone-2.npy, int8-2.xml and int8-2.bin, and so on.
+(*) None of somebody's own Keras network, which only its owner can make again. A second
+backbone's members are backbone-2.npy, int8-2.xml and int8-2.bin, and so on.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from carlib.errors import ArchiveError
 from carlib.files import write_zip
 
 FORMAT = "carlib model"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 MAX_MEMBER = 1 << 30  # bytes; the largest backbone has 171 MB
 HEAD = ("kernel", "bias", "mean", "scale")  # in the order of LinearHead's
 MOST_BACKBONES = 16
@@ -50,6 +51,7 @@ BACKBONE_FIELDS = {
     "preprocessing": dict,
     "precision": str,
     "calibration": str,
+    "own": str,
 }
 
 
@@ -100,17 +102,13 @@ def read_model(
         if "manifest.json" not in names:
             raise _no_model(names, ["manifest.json"])
         fields = _fields(read_member(archive, "manifest.json", MAX_MEMBER))
-        arrays, networks = _expected(fields)
+        arrays, networks = _expected(fields["backbones"])
         expected = {"manifest.json", *arrays, *networks}
         if set(names) != expected:
             raise _no_model(names, expected)
         hashes = fields["sha256"]
         members = {name: _member(archive, name, hashes) for name in arrays + networks}
     read = {name: _array(name, members[name]) for name in arrays}
-    if fields["format_version"] < 3:
-        n_features = read["kernel.npy"].shape[:1]
-        read["mean.npy"] = np.zeros(n_features, np.float32)
-        read["scale.npy"] = np.ones(n_features, np.float32)
     return fields, read, {name: members[name] for name in networks}
 
 
@@ -122,12 +120,12 @@ def _no_model(found: list[str], expected: Iterable[str]) -> ArchiveError:
     return ArchiveError("It's not a carlib model.", odd[:9])
 
 
-def _expected(fields: dict) -> tuple[list[str], list[str]]:
+def _expected(backbones: list[dict]) -> tuple[list[str], list[str]]:
     """Return which arrays and which networks belong to a model."""
-    backbones = fields["backbones"]
-    head = HEAD if fields["format_version"] >= 3 else HEAD[:2]
-    arrays = [f"{name}.npy" for name in head]
-    arrays += [backbone_member(number) for number in range(len(backbones))]
+    arrays = [f"{name}.npy" for name in HEAD]
+    arrays += [
+        backbone_member(n) for n, each in enumerate(backbones) if not each["own"]
+    ]
     networks = [
         name
         for number, backbone in enumerate(backbones)
@@ -144,27 +142,27 @@ def _fields(data: bytes) -> dict:
         raise ArchiveError(f"Its manifest.json is damaged: {error}.") from error
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise ArchiveError("It's a zip, but not a carlib model.")
-    saved_hash = _hash_of_fields(fields)
-    if fields.get("format_version") in (1, 2):
-        fields = _as_version_3(fields)
+    _check_version(fields)  # first: what a newer carlib writes may look quite different
     wrong = _wrong_fields(fields)
     if wrong:
         raise ArchiveError("Fields of its manifest.json are not as expected.", wrong)
-    if fields["format_version"] > FORMAT_VERSION:
-        raise ArchiveError(
-            f"It was saved by a newer carlib, {fields['versions'].get('carlib')}.",
-            hint="Upgrade carlib.",
-        )
-    if fields["sha256"].get("manifest.json") != saved_hash:
+    if fields["sha256"].get("manifest.json") != _hash_of_fields(fields):
         raise ArchiveError("Its manifest.json is not what was saved: it was changed.")
     return fields
 
 
-def _as_version_3(fields: dict) -> dict:
-    """Return an older manifest as now: there was one backbone, first one precision."""
-    older = {"precision": "float32", "calibration": ""} | fields
-    one = {name: older.get(name) for name in BACKBONE_FIELDS}
-    return older | {"backbones": [one], "augment": None}
+def _check_version(fields: dict) -> None:
+    version, versions = fields.get("format_version"), fields.get("versions")
+    if type(version) is not int or version == FORMAT_VERSION:
+        return
+    by = versions.get("carlib", "") if isinstance(versions, dict) else ""
+    if version > FORMAT_VERSION:
+        message = f"It was saved by a newer carlib{f', {by}' if by else ''}."
+        raise ArchiveError(message, hint="Upgrade carlib.")
+    raise ArchiveError(
+        f"It was saved in format {version}, before carlib's first release.",
+        hint="Train the model again.",
+    )
 
 
 def _wrong_fields(fields: dict) -> list[str]:

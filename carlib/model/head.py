@@ -1,6 +1,6 @@
 """The head as numbers: one linear layer and a softmax."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,17 +40,17 @@ class LinearHead:
         parts = [self._some(features[i : i + _ROWS]) for i in starts]
         return np.concatenate([np.empty((0, len(self.bias))), *parts])
 
-    def averaged(
-        self, features: Callable[[bool], np.ndarray], mirrored: bool
-    ) -> np.ndarray:
-        """Return photos' probabilities, or the mean of theirs and their mirror images'.
+    def averaged(self, views: Iterable[np.ndarray]) -> np.ndarray:
+        """Return the mean of the probabilities of several views of the same photos.
 
         Args:
-            features: Returns the photos' features, or given True their mirror images'.
-            mirrored: Whether to average.
+            views: Each view's features (n, d), such as the photos' and those of their
+                mirror images; they may come one after another.
         """
-        views = (False, True) if mirrored else (False,)
-        return sum(self.probabilities(features(view)) for view in views) / len(views)
+        total, n_views = 0.0, 0
+        for features in views:
+            total, n_views = total + self.probabilities(features), n_views + 1
+        return total / n_views
 
     def fits(self, n_features: int, n_classes: int) -> bool:
         """Tell whether it maps so many features to so many classes."""

@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import importlib.metadata
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,8 @@ import pandas as pd
 from carlib.backbones.backbone import Backbone
 from carlib.backbones.int8 import Calibration
 from carlib.backbones.precisions import or_float32
-from carlib.bottlenecks.cache import kept_folder
-from carlib.bottlenecks.features import gather
-from carlib.data.photos import as_sources
+from carlib.bottlenecks.extract import extract
+from carlib.data.photos import Source, as_sources
 from carlib.errors import ArchiveError, OptionError
 from carlib.model import keras_model
 from carlib.model.file import (
@@ -69,16 +69,6 @@ class ImageClassificationModel:
     def arch(self) -> str:
         """The backbone's name; of several, all names: "A + B"."""
         return " + ".join(backbone.arch for backbone in self.backbones)
-
-    @property
-    def kernel(self) -> np.ndarray:
-        """The head's weights, float32 (n_features, n_classes)."""
-        return self.head.kernel
-
-    @property
-    def bias(self) -> np.ndarray:
-        """The head's bias, float32 (n_classes,)."""
-        return self.head.bias
 
     @property
     def precision(self) -> str:
@@ -138,22 +128,22 @@ class ImageClassificationModel:
             raise OptionError(
                 f'Expected on_error="raise" or "skip". Received: {on_error!r}'
             )
-        augment = self.augment if average else None
-        features = gather(
-            photos,
+        sources = as_sources(photos)
+        features = extract(
+            sources,
             self.backbones,
             self.workspace_path,
-            augment=augment,
+            augment=self.augment if average else None,
             on_error=on_error,
             progress=progress,
         )
-        table = _table_of(photos)
+        table = _table_of(photos, sources)
         if on_error == "skip":
-            rows = range(features.n_photos)
+            rows = range(len(sources))
             table["error"] = [features.errors.get(row, "") for row in rows]
-        return self._with_labels(
-            table, self.head.averaged(features.of_photos, augment == "flip")
-        )
+        views = (False, True) if features.mirrored else (False,)
+        scores = self.head.averaged(map(features.of_photos, views))
+        return self._with_labels(table, scores)
 
     def _with_labels(self, table: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
         good = np.isfinite(scores).all(axis=1)
@@ -167,15 +157,8 @@ class ImageClassificationModel:
         earlier = [name for name in table if name in labels or name in columns]
         return pd.concat([table.drop(columns=earlier), labels, columns], axis=1)
 
-    def probabilities(self, features: np.ndarray) -> np.ndarray:
-        """Turn features (n, d) into probabilities, float64 (n, n_classes).
-
-        A photo's probabilities don't depend on which others are with it.
-        """
-        return self.head.probabilities(features)
-
     @functools.cached_property
-    def keras_model(self):
+    def keras_model(self) -> Any:
         """The whole model in Keras: pixels, uint8 of any size, to probabilities."""
         return keras_model.keras_model(self.backbones, self.head, self.augment)
 
@@ -196,9 +179,8 @@ class ImageClassificationModel:
         arrays = {f"{name}.npy": getattr(self.head, name) for name in HEAD}
         networks: dict[str, bytes] = {}
         for number, backbone in enumerate(self.backbones):
-            kept = kept_folder(self.workspace_path, backbone)
-            arrays[backbone_member(number)] = backbone.weights_vector(kept)
-            if network := backbone.int8_network(kept):
+            arrays[backbone_member(number)] = backbone.weights_vector()
+            if network := backbone.int8_network():
                 networks |= zip(int8_members(number), network, strict=True)
         write_model(path, self._fields(), arrays, networks)
         return Path(path)
@@ -283,11 +265,10 @@ def _backbone(
     return backbone
 
 
-def _table_of(photos: Any) -> pd.DataFrame:
+def _table_of(photos: Any, sources: Sequence[Source]) -> pd.DataFrame:
     """Return what was handed in as a table with a row a photo."""
     if isinstance(photos, pd.DataFrame):
         return photos.reset_index(drop=True)
-    sources = as_sources(photos)
     paths = [source.name for source in sources if source.is_file]
     columns = {"image_path": paths} if len(paths) == len(sources) else {}
     return pd.DataFrame(columns, index=range(len(sources)))

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from carlib.errors import DataError
+from carlib.training.folds import distinct_photos, fold_numbers
 from carlib.training.photo_set import PhotoSet
 
 # 2 · l2 · n is what scikit-learn calls 1 / C. Half a decade below the first a head on
@@ -31,17 +32,15 @@ def choose_l2(photo_set: PhotoSet, class_weight: np.ndarray | None, seed: int) -
     Raises:
         DataError: A class has fewer than two different photos.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
     photo_set = _at_most(photo_set, seed)
     features, labels = photo_set.as_they_are(), photo_set.labels
-    groups = np.unique([photo.hex() for photo in photo_set.photos], return_inverse=True)
-    n_folds = _n_folds(photo_set, groups[1])
-    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    distinct = distinct_photos(photo_set.keys)
+    n_folds = _n_folds(photo_set, distinct)
+    folds = fold_numbers(labels, distinct, n_folds, seed)
     weights = None if class_weight is None else dict(enumerate(class_weight))
     losses = [
-        _losses(features, labels, fitted, held, weights)
-        for fitted, held in folds.split(features, labels, groups[1])
+        _losses(features, labels, folds == number, weights)
+        for number in range(1, n_folds + 1)
     ]
     return CANDIDATES[int(np.mean(losses, axis=0).argmin())]
 
@@ -49,8 +48,7 @@ def choose_l2(photo_set: PhotoSet, class_weight: np.ndarray | None, seed: int) -
 def _losses(
     features: np.ndarray,
     labels: np.ndarray,
-    fitted: np.ndarray,
-    held: np.ndarray,
+    held_out: np.ndarray,
     class_weight: dict[int, float] | None,
 ) -> list[float]:
     """Return each candidate's log-loss on a fold, from weak to strong."""
@@ -60,8 +58,8 @@ def _losses(
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
-    scaler = StandardScaler().fit(features[fitted])
-    x, rest = (scaler.transform(features[rows]) for rows in (fitted, held))
+    scaler = StandardScaler().fit(features[~held_out])
+    x, rest = (scaler.transform(features[rows]) for rows in (~held_out, held_out))
     model = LogisticRegression(
         class_weight=class_weight, warm_start=True, tol=3e-4, max_iter=100
     )
@@ -71,9 +69,9 @@ def _losses(
     with threadpool_limits(1, "blas"), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         for l2 in reversed(CANDIDATES):  # the strong ones are found at once
-            model.set_params(C=1 / (2 * l2 * len(fitted))).fit(x, labels[fitted])
+            model.set_params(C=1 / (2 * l2 * len(x))).fit(x, labels[~held_out])
             scores = model.predict_proba(rest)
-            losses[l2] = log_loss(labels[held], scores, labels=model.classes_)
+            losses[l2] = log_loss(labels[held_out], scores, labels=model.classes_)
     return [losses[l2] for l2 in CANDIDATES]
 
 
@@ -86,16 +84,16 @@ def _at_most(photo_set: PhotoSet, seed: int) -> PhotoSet:
     return photo_set.some(np.sort(drawn))
 
 
-def _n_folds(photo_set: PhotoSet, groups: np.ndarray) -> int:
-    distinct = {
-        name: len(set(groups[photo_set.labels == label]))
+def _n_folds(photo_set: PhotoSet, distinct: np.ndarray) -> int:
+    counts = {
+        name: len(set(distinct[photo_set.labels == label]))
         for label, name in enumerate(photo_set.classes)
     }
-    few = [f"{name}: {count}" for name, count in distinct.items() if count < 2]
+    few = [f"{name}: {count}" for name, count in counts.items() if count < 2]
     if few:
         raise DataError(
             'l2="auto" needs two different photos or more of each class.',
             few,
             hint="Add photos, or give l2 as a number, such as 0.03.",
         )
-    return min(FOLDS, *distinct.values())
+    return min(FOLDS, *counts.values())

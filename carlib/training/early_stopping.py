@@ -1,12 +1,10 @@
-"""What an epoch came to, and when to stop."""
+"""When to stop, and which epoch was the best."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from carlib.errors import OptionError
-from carlib.training.progress import Epoch
+from carlib.training import ranges
 
 
 @dataclass(frozen=True)
@@ -28,25 +26,44 @@ class EarlyStopping:
     min_delta: float = 0.01
     patience: int = 20
 
-    def __post_init__(self):
-        if self.metric not in ("accuracy", "loss"):
-            raise OptionError(
-                f'Expected metric="accuracy" or "loss". Received: {self.metric!r}'
-            )
-        if not (self.min_delta >= 0 and self.patience >= 1):
-            raise OptionError(
-                "Expected min_delta of 0 or more and patience of 1 or more. "
-                f"Received: {self}"
-            )
+    def __post_init__(self) -> None:
+        ranges.check(
+            self,
+            metric=ranges.one_of("accuracy", "loss"),
+            min_delta=ranges.NOT_NEGATIVE,
+            patience=ranges.COUNT,
+        )
 
 
-def is_over(history: Sequence[Epoch], early_stopping: EarlyStopping) -> bool:
-    """Tell whether the metric has stood still for `patience` epochs."""
-    best, waited = -np.inf, 0
-    for epoch in history:
-        value = epoch.value(early_stopping.metric)
-        if value - best >= early_stopping.min_delta:
-            best, waited = value, 0
+class BestEpoch:
+    """Watch a training: keep the weights of its best epoch, and say when to stop.
+
+    Of epochs that are equally accurate, the one that is surer is better.
+
+    Attributes:
+        epoch: The best so far.
+        weights: The head's, as they were then.
+    """
+
+    def __init__(self, stopping: EarlyStopping):
+        self._stopping = stopping
+        self._rank: tuple[float, float] | None = None
+        self._reference, self._waited = -math.inf, 0
+        self.epoch, self.weights = 0, []
+
+    def note(self, epoch: int, logs: Mapping[str, float], weights: list) -> bool:
+        """Take up an epoch's figures, under the names that Keras gives them.
+
+        Returns:
+            Whether the metric has stood still for `patience` epochs.
+        """
+        of = "val_" if "val_loss" in logs else ""
+        accuracy, surety = logs[f"{of}accuracy"], -logs[f"{of}loss"]
+        value = accuracy if self._stopping.metric == "accuracy" else surety
+        if self._rank is None or (value, surety) > self._rank:
+            self._rank, self.epoch, self.weights = (value, surety), epoch, weights
+        if value - self._reference >= self._stopping.min_delta:
+            self._reference, self._waited = value, 0
         else:
-            waited += 1
-    return waited >= early_stopping.patience
+            self._waited += 1
+        return self._waited >= self._stopping.patience

@@ -1,5 +1,6 @@
 """The head in Keras: one softmax layer on cached features, an epoch a compiled loop."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,6 @@ from carlib import runtime
 from carlib.model.head import LinearHead
 from carlib.model.keras_model import standardizer
 from carlib.training import optimizers
-from carlib.training.progress import Scores
 
 IN_MEMORY = 64 << 20  # bytes of features at once; a larger set is read in blocks
 
@@ -28,8 +28,6 @@ class Head:
         l2: As of `keras.regularizers.L2`, for the kernel.
         label_smoothing: As of `keras.losses.CategoricalCrossentropy`.
         class_weight: What each class's losses are multiplied by, (n_classes,); None: 1.
-        scheduled: Set the optimizer's learning rate before each batch; otherwise it's
-            the optimizer's, and its callbacks', own affair.
 
     Attributes:
         model: The Keras model: features to probabilities, compiled.
@@ -49,18 +47,16 @@ class Head:
         l2: float = 0.0,
         label_smoothing: float = 0.0,
         class_weight: np.ndarray | None = None,
-        scheduled: bool = True,
     ):
         self.mean = np.zeros(n_features, np.float32) if mean is None else mean
         self.scale = np.ones(n_features, np.float32) if scale is None else scale
         self.n_classes, self.label_smoothing = n_classes, label_smoothing
-        self.class_weight, self.scheduled = class_weight, scheduled
+        self.class_weight = class_weight
         with runtime.plain_float32():
             self._build(n_features, seed, l2)
         self.optimizer = optimizers.fresh(optimizer, learning_rate)
         self.optimizer.build(self.layer.trainable_variables)
-        tf = runtime.tensorflow()
-        self.learning_rate = float(tf.convert_to_tensor(self.optimizer.learning_rate))
+        self.learning_rate = optimizers.rate_of(self.optimizer)
         self.model.compile(
             optimizer=self.optimizer,
             loss="sparse_categorical_crossentropy",
@@ -91,7 +87,6 @@ class Head:
             tf.TensorSpec((None, len(self.mean))),
             tf.TensorSpec((None,), tf.int32),
             tf.TensorSpec((), tf.int32),
-            tf.TensorSpec((None,)),
         ]
         # Without AutoGraph, which warns of itself on Python 3.13.
         epoch = tf.function(self._run_epoch, signature, autograph=False)
@@ -112,63 +107,58 @@ class Head:
         features: Any,
         labels: Any,
         batch_size: int,
-        rates: np.ndarray,
         *,
         order: np.ndarray | None = None,
         hooks: Any = None,
-    ) -> Scores:
+    ) -> dict[str, float]:
         """Pass once over all rows, batch by batch.
 
         Of a memory map only some rows are in memory at once.
 
         Args:
             features, labels: float32 (n, d) and int32 (n,), arrays or tensors.
-            rates: The learning rate of each batch, where this head is `scheduled`.
             order: The order of the rows; None: as they are.
             hooks: Keras's CallbackList, to be told of each batch. Without it, all
                 batches that are in memory are one call.
 
         Returns:
-            The scores of each batch as it was before its update, over all rows.
+            accuracy and loss, over all rows, of each batch as it was before its update.
+            The loss is the plain one: no class weight, smoothing or penalty in it.
         """
         tf = runtime.tensorflow()
         correct, loss = 0.0, 0.0
         for rows in blocks(features, batch_size, batch_size if hooks else None):
             some = _rows(features, rows, order), _rows(labels, rows, order)
-            first = rows.start // batch_size
-            own = rates[first:][: -(-len(some[1]) // batch_size)]
+            batch = rows.start // batch_size
             if hooks:
-                hooks.on_train_batch_begin(first)
-            hits, losses, rate = self._epoch(
-                *some, tf.constant(batch_size), tf.constant(own, tf.float32)
-            )
+                hooks.on_train_batch_begin(batch)
+            hits, losses, rate = self._epoch(*some, tf.constant(batch_size))
             correct, loss = correct + float(hits), loss + float(losses)
             seen = min(rows.stop, len(labels))
             if hooks:
-                logs = {"accuracy": correct / seen, "loss": loss / seen}
-                hooks.on_train_batch_end(first, logs)
+                hooks.on_train_batch_end(batch, _logs(correct, loss, seen))
         self.learning_rate = float(rate)
-        return Scores(correct / len(labels), loss / len(labels))
+        return _logs(correct, loss, len(labels))
 
-    def _run_epoch(self, features, labels, batch_size, rates):
+    def _run_epoch(self, features, labels, batch_size):
         tf = runtime.tensorflow()
+        n_rows = tf.size(labels)
 
-        def step(batch, correct, total_loss, _):
-            rows = slice(batch * batch_size, (batch + 1) * batch_size)
+        def step(start, correct, total_loss, _):
+            rows = slice(start, start + batch_size)
             with tf.GradientTape() as tape:
                 logits, hits, losses = self._judge(features[rows], labels[rows])
                 loss = self._loss(labels[rows], logits, losses)
                 loss = self.optimizer.scale_loss(loss)  # `apply` scales back
             gradients = tape.gradient(loss, self.layer.trainable_variables)
-            if self.scheduled:
-                self.optimizer.learning_rate.assign(rates[batch])
             rate = tf.cast(self.optimizer.learning_rate, tf.float32)
             self.optimizer.apply(gradients)
-            return batch + 1, correct + hits, total_loss + tf.reduce_sum(losses), rate
+            total_loss += tf.reduce_sum(losses)
+            return start + batch_size, correct + hits, total_loss, rate
 
         zero = tf.constant(0.0)
         _, *results = tf.while_loop(
-            lambda batch, *_: batch < tf.size(rates),
+            lambda start, *_: start < n_rows,
             step,
             (tf.constant(0), zero, zero, zero),
             parallel_iterations=1,
@@ -198,14 +188,19 @@ class Head:
             losses *= tf.gather(tf.constant(self.class_weight, tf.float32), labels)
         return tf.reduce_mean(losses) + sum(self.layer.losses)
 
-    def evaluate(self, features, labels) -> Scores:
-        """Return the scores over rows that are not trained on."""
+    def evaluate(self, features: Any, labels: Any) -> dict[str, float]:
+        """Return accuracy and loss over rows that are not trained on."""
         correct, loss = 0.0, 0.0
         for rows in blocks(features):
             _, hits, losses = self._judge(features[rows], labels[rows])
             correct += float(hits)
             loss += float(losses.numpy().sum(dtype=np.float64))
-        return Scores(correct / len(labels), loss / len(labels))
+        return _logs(correct, loss, len(labels))
+
+
+def _logs(correct: float, loss: float, n_rows: int) -> dict[str, float]:
+    """Return the means under the names that Keras gives them."""
+    return {"accuracy": correct / n_rows, "loss": loss / n_rows}
 
 
 def _rows(values: Any, rows: slice, order: np.ndarray | None) -> Any:
@@ -219,8 +214,10 @@ def _rows(values: Any, rows: slice, order: np.ndarray | None) -> Any:
     return tf.gather(values, order[rows])
 
 
-def blocks(features, batch_size: int = 1, size: int | None = None) -> list[slice]:
+def blocks(
+    features: Any, batch_size: int = 1, size: int | None = None
+) -> Iterator[slice]:
     """Divide rows into blocks of whole batches that fit into `IN_MEMORY`."""
     n_rows, n_bytes = len(features), 4 * features.shape[1] * batch_size
     size = size or max(1, IN_MEMORY // n_bytes) * batch_size
-    return [slice(start, start + size) for start in range(0, n_rows, size)]
+    return (slice(start, start + size) for start in range(0, n_rows, size))

@@ -1,23 +1,31 @@
-"""The training phase: a head for photos whose features are there."""
+"""The training phase: a head for photos whose features are there, epoch by epoch.
 
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+Whoever wants to know of an epoch or to stop the training is one of Keras's callbacks:
+the learner's own, the logs, the metrics callback and early stopping.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from carlib.errors import OptionError
+from carlib import runtime
+from carlib.errors import CarlibError, OptionError
 from carlib.model.head import LinearHead
+from carlib.training import keras_head, optimizers
 from carlib.training.choose_l2 import choose_l2
-from carlib.training.fitting import train_head
+from carlib.training.early_stopping import BestEpoch
 from carlib.training.keras_head import Head, blocks
-from carlib.training.logs import log_callbacks
+from carlib.training.options import TrainingOptions
 from carlib.training.photo_set import PhotoSet
-from carlib.training.progress import Epoch, EpochMetrics
-from carlib.training.schedules import LearningRateScheduler
+from carlib.training.schedules import as_keras
+
+BATCH_HOOKS = (
+    *("on_batch_begin", "on_batch_end"),
+    *("on_train_batch_begin", "on_train_batch_end"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,120 +34,173 @@ class TrainedHead:
 
     Attributes:
         linear: The head as numbers.
-        history: A row an epoch and dataset; see `ImageClassificationModel`.
         best_epoch: The epoch whose weights these are.
         l2: The penalty, as given or chosen.
         augment: "flip": photos and their mirror images are averaged.
     """
 
     linear: LinearHead
-    history: pd.DataFrame
     best_epoch: int
     l2: float
     augment: str | None
 
     def probabilities(self, photo_set: PhotoSet) -> np.ndarray:
         """Return the probabilities of photos, float64 (n, n_classes)."""
-        mirrored = self.augment == "flip"
-        return self.linear.averaged(photo_set.as_they_are, mirrored)
+        views = (False, True) if self.augment == "flip" else (False,)
+        return self.linear.averaged(map(photo_set.as_they_are, views))
 
 
-def train_on(
-    options: Any,
-    fitted: PhotoSet,
-    watched: PhotoSet | None,
-    tell: Callable[[EpochMetrics], None],
-    is_stopped: Callable[[], bool],
+def train_head(
+    options: TrainingOptions,
+    train: PhotoSet,
+    validation: PhotoSet | None = None,
+    callbacks: Sequence[Any] = (),
 ) -> TrainedHead:
-    """Train a head on photos.
+    """Train a head on photos, until it's stopped or the last epoch; keep its best.
+
+    That is the best by early stopping's metric; where that is off, the one that Keras's
+    own EarlyStopping has restored, or the last.
 
     Args:
-        options: An ImageClassificationTrainer, for its options.
-        fitted, watched: The photos to train on, and those that early stopping watches.
-        tell: Is told of each epoch.
-        is_stopped: Is asked after each epoch.
+        train, validation: The photos to train on, and those that early stopping
+            watches.
+        callbacks: Keras's; they see the head as `model`.
+
+    Raises:
+        CarlibError: The loss is not a number any more.
     """
-    rows, labels = fitted.in_order(options.seed)
-    head, l2 = _head(options, fitted, rows)
-    lines: list[EpochMetrics] = []
+    rows, labels = train.in_order(options.seed)
+    head, l2 = _new_head(options, train, rows)
+    stopping = options.early_stopping
+    best = BestEpoch(stopping) if stopping else None
+    if best:  # before others, which may change the weights
+        watcher = listener(lambda *told: best.note(*told, head.weights))
+        callbacks = [watcher, *callbacks]
+    judged = validation and (validation.as_they_are(), validation.labels)
+    last = _run(head, (rows, labels), judged, options, callbacks)
+    if best:
+        head.layer.set_weights(best.weights)
+    best_epoch = best.epoch if best else _restored(callbacks, last)
+    return TrainedHead(head.linear(), best_epoch, l2, options.augment)
 
-    def on_epoch(epoch: Epoch) -> None:
-        for metrics in _epoch_metrics(options, epoch, len(labels), watched):
-            lines.append(metrics)
-            tell(metrics)
 
-    with log_callbacks(options.logs, Path(options.workspace_path or ".")) as logs:
-        best_epoch = train_head(
-            head,
-            (rows, labels),
-            watched and (watched.as_they_are(), watched.labels),
-            batch_size=options.batch_size,
-            epochs=options.epoch,
-            rates=_rates(options, head, len(labels)),
-            early_stopping=options.early_stopping,
-            on_epoch=on_epoch,
-            shuffle=np.random.default_rng(options.seed) if options.shuffle else None,
-            callbacks=[*options.callbacks, *logs],
-            is_stopped=is_stopped,
+def listener(hear: Callable[[int, Mapping[str, float]], bool]) -> Any:
+    """Return a Keras callback that hears of each epoch and its figures.
+
+    Args:
+        hear: Is called with them; True ends the training.
+    """
+
+    def on_epoch_end(epoch: int, logs: Mapping[str, float]) -> None:
+        callback.model.stop_training |= hear(epoch, logs)
+
+    callback = runtime.keras().callbacks.LambdaCallback(on_epoch_end=on_epoch_end)
+    return callback
+
+
+def _run(
+    head: Head,
+    train: tuple[np.ndarray, np.ndarray],
+    validation: tuple[np.ndarray, np.ndarray] | None,
+    options: TrainingOptions,
+    callbacks: Sequence[Any],
+) -> int:
+    """Train until a callback says stop, or the last epoch; return which that was."""
+    tf = runtime.tensorflow()
+    features, labels = train
+    if features.nbytes <= keras_head.IN_MEMORY:
+        features, labels = tf.constant(features), tf.constant(labels)
+    shuffle = np.random.default_rng(options.seed) if options.shuffle else None
+    with _told(head, callbacks, train, options) as (told, hooks):
+        for epoch in range(options.epoch):
+            told.on_epoch_begin(epoch)
+            order = shuffle and shuffle.permutation(len(labels)).astype(np.int32)
+            logs = head.train(
+                features, labels, options.batch_size, order=order, hooks=hooks
+            )
+            _check_finite(epoch, logs["loss"], head.learning_rate)
+            judged = head.evaluate(*validation) if validation else {}
+            logs |= {f"val_{name}": value for name, value in judged.items()}
+            told.on_epoch_end(epoch, logs | {"learning_rate": head.learning_rate})
+            if head.model.stop_training:
+                break
+    return epoch
+
+
+@contextlib.contextmanager
+def _told(
+    head: Head, callbacks: Sequence[Any], train: tuple, options: TrainingOptions
+) -> Iterator[tuple[Any, Any]]:
+    """Yield Keras's CallbackList, and once more if any is to hear of each batch."""
+    base = runtime.keras().callbacks.Callback
+    head.model.stop_training = False
+    if callbacks:  # those that watch a metric ask the model which way is up
+        head.model.test_on_batch(train[0][:1], train[1][:1])
+    told = runtime.keras().callbacks.CallbackList(
+        list(callbacks),
+        model=head.model,
+        epochs=options.epoch,
+        steps=-(-len(train[1]) // options.batch_size),
+        verbose=0,
+    )
+    by_batch = any(  # of a LambdaCallback the functions are the instance's own
+        getattr(getattr(callback, name), "__func__", None) is not getattr(base, name)
+        for callback in callbacks
+        for name in BATCH_HOOKS
+    )
+    told.on_train_begin()
+    yield told, told if by_batch else None
+    head.optimizer.finalize_variable_values(head.layer.trainable_variables)
+    told.on_train_end()
+
+
+def _check_finite(epoch: int, loss: float, learning_rate: float) -> None:
+    if not np.isfinite(loss):
+        raise CarlibError(
+            f"In epoch {epoch} the loss is not a number any more.",
+            hint=f"Lower the learning rate; it was {learning_rate:g}.",
         )
-    history = pd.DataFrame(map(dataclasses.asdict, lines))
-    return TrainedHead(head.linear(), history, best_epoch, l2, options.augment)
 
 
-def _head(options: Any, fitted: PhotoSet, rows: np.ndarray) -> tuple[Head, float]:
+def _restored(callbacks: Sequence[Any], last: int) -> int:
+    """Return the epoch that Keras's EarlyStopping went back to; else the last."""
+    kind = runtime.keras().callbacks.EarlyStopping
+    for callback in callbacks:
+        if isinstance(callback, kind) and callback.restore_best_weights:
+            last = callback.best_epoch if callback.best_weights is not None else last
+    return last
+
+
+def _new_head(
+    options: TrainingOptions, train: PhotoSet, rows: np.ndarray
+) -> tuple[Head, float]:
     """Return the head that the options describe, and its l2."""
-    weights = class_weights(options.class_weight, fitted)
+    weights = class_weights(options.class_weight, train)
     l2 = options.l2
     if l2 == "auto":
-        l2 = choose_l2(fitted, weights, options.seed)
+        l2 = choose_l2(train, weights, options.seed)
     standardize = options.standardize
     if standardize is None:
-        standardize = len(options.backbones) > 1 or l2 > 0
+        standardize = len(train.features.shards) > 1 or l2 > 0
     mean, scale = _statistics(rows) if standardize else (None, None)
-    schedule, rate = options.learning_rate_scheduler, options.learning_rate
-    scheduled = isinstance(schedule, LearningRateScheduler)
+    optimizer, rate = options.optimizer, options.learning_rate
+    if not isinstance(optimizer, str):
+        rate = optimizers.rate_of(optimizer)
     head = Head(
         rows.shape[1],
-        len(fitted.classes),
+        len(train.classes),
         options.seed,
         mean=mean,
         scale=scale,
-        optimizer=options.optimizer,
-        learning_rate=rate if scheduled or schedule is None else schedule,
+        optimizer=optimizer,
+        learning_rate=as_keras(
+            options.learning_rate_scheduler, len(rows), options.batch_size, rate
+        ),
         l2=l2,
         label_smoothing=options.label_smoothing,
         class_weight=weights,
-        scheduled=scheduled,
     )
     return head, l2
-
-
-def _rates(options: Any, head: Head, n_rows: int) -> Callable[[int], np.ndarray] | None:
-    """Return what gives an epoch's rates; None: they are the optimizer's affair."""
-    if not head.scheduled:
-        return None
-    schedule, optimizer = options.learning_rate_scheduler, options.optimizer
-    first = options.learning_rate if isinstance(optimizer, str) else head.learning_rate
-    return lambda epoch: schedule.rates(epoch, n_rows, options.batch_size, first)
-
-
-def _epoch_metrics(
-    options: Any, epoch: Epoch, n_rows: int, watched: PhotoSet | None
-) -> list[EpochMetrics]:
-    sets = [("Train", n_rows, epoch.train)] if options.test_on_train_set else []
-    if watched:
-        sets.append(("Validation", len(watched), epoch.validation))
-    return [
-        EpochMetrics(
-            dataset=dataset,
-            batch_processed_count=-(-count // options.batch_size),
-            epoch=epoch.number,
-            accuracy=scores.accuracy,
-            cross_entropy=scores.cross_entropy,
-            learning_rate=epoch.learning_rate if dataset == "Train" else None,
-        )
-        for dataset, count, scores in sets
-    ]
 
 
 def class_weights(
@@ -150,13 +211,16 @@ def class_weights(
     Raises:
         OptionError: There are factors for what is no class.
     """
+    from sklearn.utils.class_weight import compute_class_weight
+
     classes = photo_set.classes
     if class_weight is None:
         return None
     if class_weight == "balanced":
-        counts = np.bincount(photo_set.labels, minlength=len(classes))
-        return (len(photo_set) / (len(classes) * counts.clip(1))).astype(np.float32)
-    unknown: Sequence[str] = sorted(map(str, set(class_weight) - set(classes)))
+        numbers = np.arange(len(classes))
+        weights = compute_class_weight("balanced", classes=numbers, y=photo_set.labels)
+        return weights.astype(np.float32)
+    unknown = sorted(map(str, set(class_weight) - set(classes)))
     if unknown:
         raise OptionError(
             "class_weight has factors for what is no class of these photos.",

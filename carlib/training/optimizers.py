@@ -35,6 +35,11 @@ def fresh(optimizer: Any, learning_rate: Any) -> Any:
     return copy
 
 
+def rate_of(optimizer: Any) -> float:
+    """Return the learning rate that an optimizer has now."""
+    return float(runtime.tensorflow().convert_to_tensor(optimizer.learning_rate))
+
+
 def is_optimizer(value: Any) -> bool:
     """Tell whether it's an optimizer of Keras's, or the name of one.
 
@@ -52,7 +57,7 @@ def is_optimizer(value: Any) -> bool:
 
 def has_schedule(optimizer: Any) -> bool:
     """Tell whether an optimizer's learning rate is a Keras schedule of its own."""
-    if isinstance(optimizer, str):
+    if isinstance(optimizer, str) or not is_optimizer(optimizer):
         return False
     return isinstance(optimizer.get_config()["learning_rate"], dict)
 

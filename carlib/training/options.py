@@ -1,167 +1,162 @@
-"""The trainer's options: what they may be, and as plain values."""
+"""The options of a training, and what they may be."""
 
 import dataclasses
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from numbers import Integral, Real
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
 import numpy as np
 
-from carlib.backbones.backbone import Backbone
-from carlib.backbones.precisions import or_float32
-from carlib.training import logs, optimizers, schedules
+from carlib.errors import OptionError
+from carlib.training import optimizers, ranges, schedules
 from carlib.training.early_stopping import EarlyStopping
+from carlib.training.ranges import Expected
+from carlib.training.schedules import ExponentialLRDecay
+
+# Cross-validated best, of what was tried, on the workshop's photos (see the README):
+# long enough, with steps small enough, to come close to the optimum of the penalised
+# loss, on all photos.
+RECOMMENDED: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "augment": "flip",
+        "l2": "auto",
+        "class_weight": "balanced",
+        "optimizer": "adam",
+        "learning_rate": 0.003,
+        "batch_size": 32,
+        "early_stopping": None,
+        "epoch": 100,
+    }
+)
 
 
-def out_of_range(trainer: Any) -> Iterator[str]:
-    """Yield a line for each option of a trainer that is out of its range."""
-    for names, (expected, passes) in _EXPECTED.items():
-        for name in names.split():
-            value = getattr(trainer, name)
-            if not passes(value):
-                yield f"{name} must be {expected}. Received: {value!r}"
-    if trainer.logs and trainer.workspace_path is None:
-        yield "logs go into the workspace, and workspace_path is None."
-    if (
-        trainer.learning_rate_scheduler is not None
-        and optimizers.is_optimizer(trainer.optimizer)
-        and optimizers.has_schedule(trainer.optimizer)
-    ):
-        yield (
-            "optimizer has a schedule of its own: learning_rate_scheduler must be None."
-        )
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """Say how a head is trained; the trainer's own options have these among them.
+
+    Names, defaults and meaning are those of ML.NET's ImageClassificationTrainer, except
+    where that has a defect (see `ImageClassificationTrainer`).
+
+    Args:
+        batch_size: Photos a training step; a last, smaller batch is trained on too.
+        epoch: The most passes over the training photos.
+        learning_rate: The first, or with no schedule the only, learning rate.
+        learning_rate_scheduler: How it changes: one of carlib's schedules or of Keras's
+            (which counts the optimizer's steps); None: it doesn't.
+        early_stopping: When to stop; None: after the last epoch.
+        validation_set_fraction: Share of the training photos that is watched, and not
+            trained on, where `fit` is given no validation set; None: no photos. "auto":
+            0.1, or None where early stopping is off. (Early stopping without watched
+            photos goes by the training photos.)
+        augment: "flip": train on mirror images too, and average both in predictions.
+        standardize: Bring each feature to mean 0 and variance 1 over the training
+            photos; None: where backbones are joined or there is an l2.
+        l2: Penalty on the kernel, as `keras.regularizers.L2` has it; "auto": chosen by
+            cross-validation on the training photos (see `choose_l2`).
+        label_smoothing: As of `keras.losses.CategoricalCrossentropy`.
+        class_weight: What the losses of a class are multiplied by: a dict by name (1
+            where it has no entry), or "balanced": n / (n_classes · n_of_class), as in
+            scikit-learn.
+        optimizer: The name of one of Keras's, or an optimizer; each fit uses a fresh
+            copy. An optimizer brings its own learning rate, which stays as it is unless
+            there is a schedule: pass `learning_rate_scheduler=None` to keep it.
+        shuffle: Draw a new order of the photos for each epoch.
+        seed: The same seed and photos give the same model.
+
+    Raises:
+        OptionError: With all options that are out of their range.
+
+    Example:
+        >>> options = carlib.TrainingOptions(**{**carlib.RECOMMENDED, "epoch": 50})
+        >>> carlib.compare(photos, ["EfficientNetLite0", "MobileNetV2"], options)
+    """
+
+    batch_size: int = 10
+    epoch: int = 200
+    learning_rate: float = 0.01
+    learning_rate_scheduler: Any = ExponentialLRDecay()
+    early_stopping: EarlyStopping | None = EarlyStopping()
+    validation_set_fraction: float | Literal["auto"] | None = "auto"
+    augment: Literal["flip"] | None = None
+    standardize: bool | None = None
+    l2: float | Literal["auto"] = 0.0
+    label_smoothing: float = 0.0
+    class_weight: Literal["balanced"] | Mapping[str, float] | None = None
+    optimizer: Any = "sgd"
+    shuffle: bool = False
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = _as_python(getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+        problems = list(self._problems())
+        if problems:
+            raise OptionError("These options are out of their range.", problems)
+
+    def _problems(self) -> Iterator[str]:
+        """Yield a line for each option that is out of its range."""
+        yield from ranges.problems(self, _EXPECTED)
+        if self.learning_rate_scheduler and optimizers.has_schedule(self.optimizer):
+            yield "optimizer has a schedule: learning_rate_scheduler must be None."
+
+    @property
+    def held_out_share(self) -> float | None:
+        """The share of the training photos to watch; None: no photos."""
+        if self.validation_set_fraction != "auto":
+            return self.validation_set_fraction
+        return 0.1 if self.early_stopping else None
 
 
-def as_python(value: Any) -> Any:
+def _as_python(value: Any) -> Any:
     """Return NumPy's numbers, in a dict too, as Python's, which JSON and Keras take."""
     if isinstance(value, Mapping):
-        return {name: as_python(value[name]) for name in value}
+        return {name: _as_python(value[name]) for name in value}
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, Integral) and value >= 1
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list | tuple)
-
-
-def _is_schedule(value: Any) -> bool:
-    if isinstance(value, schedules.LearningRateScheduler | None):
-        return True
-    keras = sys.modules.get("keras")  # whoever has made a schedule has imported it
-    kind = keras and keras.optimizers.schedules.LearningRateSchedule
-    return kind is not None and isinstance(value, kind)
+def _is_share(value: Any) -> bool:
+    return ranges.is_number(value) and 0 < value < 1
 
 
 def _is_class_weight(value: Any) -> bool:
     if isinstance(value, Mapping):
-        values = value.values()
-        return all(_is_number(x) and 0 <= x < float("inf") for x in values)
-    return value is None or isinstance(value, str) and value == "balanced"
+        return all(ranges.NOT_NEGATIVE[1](factor) for factor in value.values())
+    return ranges.is_one_of(value, "balanced", None)
 
 
-_EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "batch_size epoch": ("a whole number of 1 or more", _is_count),
-    "learning_rate": (
-        "a positive number",
-        lambda value: _is_number(value) and 0 < value < float("inf"),
-    ),
-    "validation_set_fraction": (
-        'between 0 and 1, None, or "auto"',
-        lambda value: (
-            value is None
-            or (isinstance(value, str) and value == "auto")
-            or (_is_number(value) and 0 < value < 1)
-        ),
-    ),
+_EXPECTED: dict[str, Expected] = {
+    "batch_size": ranges.COUNT,
+    "epoch": ranges.COUNT,
+    "learning_rate": ranges.POSITIVE,
     "learning_rate_scheduler": (
         "None, one of carlib's schedules or one of Keras's",
-        _is_schedule,
+        schedules.is_schedule,
     ),
     "early_stopping": (
         "an EarlyStopping or None",
         lambda value: isinstance(value, EarlyStopping | None),
     ),
-    "on_error": ('"raise" or "skip"', lambda value: value in ("raise", "skip")),
-    "augment": ('"flip" or None', lambda value: value in ("flip", None)),
+    "validation_set_fraction": (
+        'between 0 and 1, None, or "auto"',
+        lambda value: ranges.is_one_of(value, "auto", None) or _is_share(value),
+    ),
+    "augment": ranges.or_none(ranges.one_of("flip")),
+    "standardize": (
+        "True, False or None",
+        lambda value: isinstance(value, bool | None),
+    ),
     "l2": (
         '0 or more, or "auto"',
-        lambda value: (
-            (isinstance(value, str) and value == "auto")
-            or (_is_number(value) and 0 <= value < float("inf"))
-        ),
+        lambda value: ranges.is_one_of(value, "auto") or ranges.NOT_NEGATIVE[1](value),
     ),
-    "label_smoothing": (
-        "from 0 up to, but not, 1",
-        lambda value: _is_number(value) and 0 <= value < 1,
-    ),
+    "label_smoothing": ranges.BELOW_1,
     "class_weight": (
         '"balanced", None, or a dict from class name to a factor of 0 or more',
         _is_class_weight,
     ),
     "optimizer": ("the name of a Keras optimizer, or one", optimizers.is_optimizer),
-    "logs": (
-        f"a list of some of {', '.join(logs.KINDS)}",
-        lambda value: _is_list(value) and all(kind in logs.KINDS for kind in value),
-    ),
-    "callbacks": (
-        "a list of Keras callbacks",
-        lambda value: (
-            _is_list(value) and all(hasattr(each, "on_epoch_end") for each in value)
-        ),
-    ),
-    "standardize": (
-        "True, False or None",
-        lambda value: isinstance(value, bool | None),
-    ),
-    "shuffle": ("True or False", lambda value: isinstance(value, bool)),
-    "seed": (
-        "a whole number of 0 or more",
-        lambda value: isinstance(value, Integral) and value >= 0,
-    ),
+    "shuffle": ranges.FLAG,
+    "seed": ranges.SEED,
 }
-_NOT_PLAIN = ("arch", "metrics_callback", "callbacks")
-
-
-def to_plain(trainer: Any) -> dict:
-    """Return a trainer's options but its callbacks as plain values, ready for JSON."""
-    plain = {
-        field.name: getattr(trainer, field.name)
-        for field in dataclasses.fields(trainer)
-        if field.name not in _NOT_PLAIN
-    }
-    stopping = trainer.early_stopping
-    plain["early_stopping"] = stopping and dataclasses.asdict(stopping)
-    schedule = trainer.learning_rate_scheduler
-    plain["learning_rate_scheduler"] = schedules.to_plain(schedule)
-    plain["optimizer"] = optimizers.plain(trainer.optimizer)
-    plain["workspace_path"] = trainer.workspace_path and str(trainer.workspace_path)
-    plain["logs"] = list(trainer.logs)
-    return {"backbones": [_of_backbone(each) for each in trainer.backbones]} | plain
-
-
-def _of_backbone(backbone: Backbone) -> dict:
-    return {"arch": backbone.arch} | backbone.weights_options
-
-
-def from_plain(options: Mapping) -> dict:
-    """Return what to make the trainer of whose `to_plain` these are."""
-    rest = dict(options)
-    rest.pop("l2_chosen", None)  # a model's options tell it
-    backbones = [
-        Backbone(b["arch"], b["weights"], b["weights_seed"], or_float32(b["precision"]))
-        for b in rest.pop("backbones")
-    ]
-    stopping = rest["early_stopping"]
-    rest["early_stopping"] = stopping and EarlyStopping(**stopping)
-    schedule = rest["learning_rate_scheduler"]
-    rest["learning_rate_scheduler"] = schedules.from_plain(schedule)
-    rest["optimizer"] = optimizers.from_plain(rest["optimizer"])
-    return {"arch": backbones if len(backbones) > 1 else backbones[0]} | rest

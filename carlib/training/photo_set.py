@@ -33,10 +33,14 @@ class PhotoSet:
         return len(self.rows)
 
     @property
-    def photos(self) -> list[bytes]:
+    def keys(self) -> list[bytes]:
         """The SHA-256 of each photo's bytes."""
-        keys = self.features.keys
-        return [keys[row] for row in self.rows]
+        return [self.features.keys[row] for row in self.rows]
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows the head is trained on: mirror images count."""
+        return len(self) * (1 + self.features.mirrored)
 
     def some(self, positions: np.ndarray) -> "PhotoSet":
         """Return some of these photos, by position or by a mask."""
@@ -66,7 +70,7 @@ class PhotoSet:
     def hold_out(self, fraction: float, seed: int) -> tuple["PhotoSet", "PhotoSet"]:
         """Take a share of each class out; see `data.held_out`."""
         names = [self.classes[label] for label in self.labels]
-        out = held_out([key.hex() for key in self.photos], names, fraction, seed)
+        out = held_out([key.hex() for key in self.keys], names, fraction, seed)
         return self.some(~out), self.some(out)
 
     def in_order(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -75,18 +79,17 @@ class PhotoSet:
         The seed shuffles from an order that is the photos' own, so the index may list
         them in any order, under any name: the model is the same.
         """
-        views = 2 if self.features.mirrored else 1
-        rows = np.concatenate(
-            [self.rows + i * self.features.n_photos for i in range(views)]
-        )
-        labels, keys = np.tile(self.labels, views), self.features.keys
+        views = range(1 + self.features.mirrored)
+        n_photos, keys = len(self.features.keys), self.features.row_keys
+        rows = np.concatenate([self.rows + view * n_photos for view in views])
+        labels = np.tile(self.labels, len(views))
         own = sorted(range(len(rows)), key=lambda i: (keys[rows[i]], labels[i]))
         order = np.random.default_rng(seed).permutation(own)
         return self.features.take(rows[order]), labels[order]
 
     def as_they_are(self, mirrored: bool = False) -> np.ndarray:
         """Return the photos' features, or their mirror images', float32 (n, d)."""
-        return self.features.take(self.rows + mirrored * self.features.n_photos)
+        return self.features.take(self.rows + mirrored * len(self.features.keys))
 
 
 def class_names(
@@ -124,8 +127,8 @@ def data_hash(*sets: PhotoSet | None) -> str:
     """Hash which photos, with which labels, were trained on and watched."""
     digest = hashlib.sha256()
     for photo_set in sets:
-        rows = zip(photo_set.photos, photo_set.labels, strict=True) if photo_set else ()
-        for photo, label in sorted((photo, int(label)) for photo, label in rows):
-            digest.update(photo + label.to_bytes(4, "little"))
+        rows = zip(photo_set.keys, photo_set.labels, strict=True) if photo_set else ()
+        for key, label in sorted((key, int(label)) for key, label in rows):
+            digest.update(key + label.to_bytes(4, "little"))
         digest.update(b"/")
     return digest.hexdigest()

@@ -6,9 +6,12 @@ Phase: Training, Dataset used:      Train, Batch Processed Count: 115, Epoch:  3
 ```
 """
 
+import dataclasses
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -75,40 +78,37 @@ def general(value: float) -> str:
     return np.format_float_scientific(number, trim="-", exp_digits=2).upper()
 
 
-@dataclass(frozen=True)
-class Scores:
-    """How well the head did: accuracy and mean cross-entropy.
+class Reporter:
+    """Make `EpochMetrics` of what Keras's callbacks are told; pass them on, keep them.
 
-    The cross-entropy is the plain one: no class weight, smoothing or penalty in it.
+    Args:
+        tell: Is called with each.
+        n_batches: How many batches each dataset makes that is to be told of.
     """
 
-    accuracy: float
-    cross_entropy: float
+    def __init__(
+        self, tell: Callable[[EpochMetrics], None], n_batches: Mapping[str, int]
+    ):
+        self._tell, self._n_batches = tell, n_batches
+        self._told: list[EpochMetrics] = []
 
+    def note(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """Take up an epoch's figures, under the names that Keras gives them."""
+        for dataset, count in self._n_batches.items():
+            of_train = dataset == "Train"
+            prefix = "" if of_train else "val_"
+            metrics = EpochMetrics(
+                dataset=dataset,
+                batch_processed_count=count,
+                epoch=epoch,
+                accuracy=logs[f"{prefix}accuracy"],
+                cross_entropy=logs[f"{prefix}loss"],
+                learning_rate=logs["learning_rate"] if of_train else None,
+            )
+            self._told.append(metrics)
+            self._tell(metrics)
 
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch came to. `validation` is None where there is no such set."""
-
-    number: int
-    train: Scores
-    validation: Scores | None
-    learning_rate: float
-
-    def value(self, metric: str) -> float:
-        """Return what early stopping looks at; higher is better."""
-        scores = self.validation or self.train
-        return scores.accuracy if metric == "accuracy" else -scores.cross_entropy
-
-    def rank(self, metric: str) -> tuple[float, float]:
-        """Order epochs from worst to best; of equal accuracy, the surer is better."""
-        scores = self.validation or self.train
-        return self.value(metric), -scores.cross_entropy
-
-    def logs(self) -> dict[str, float]:
-        """Return the figures under the names that Keras gives them."""
-        logs = {"accuracy": self.train.accuracy, "loss": self.train.cross_entropy}
-        if self.validation:
-            logs["val_accuracy"] = self.validation.accuracy
-            logs["val_loss"] = self.validation.cross_entropy
-        return logs | {"learning_rate": self.learning_rate}
+    def history(self) -> pd.DataFrame:
+        """Return all that was told, a row each, as a model keeps it."""
+        columns = [field.name for field in dataclasses.fields(EpochMetrics)]
+        return pd.DataFrame(map(dataclasses.asdict, self._told), columns=columns)

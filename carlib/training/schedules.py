@@ -1,37 +1,47 @@
-"""Learning rates that change while the head trains, as ML.NET's schedulers do."""
+"""Learning rates that change while the head trains, as ML.NET's schedulers do.
+
+A schedule of carlib's is its numbers: it can be compared, printed and saved, and needs
+no Keras. For a training `as_keras` makes the Keras schedule of it, which knows how many
+batches an epoch has; from there on carlib's and Keras's go the same way.
+"""
 
 import dataclasses
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from carlib import runtime
 from carlib.errors import OptionError
+from carlib.training import ranges
 
 
 @dataclass(frozen=True)
-class TrainState:
-    """Where training stands: an epoch (from 0), some of its batches (from 0), sizes.
+class _Moment:
+    """Where training stands: in which epoch and at which of its batches, from 0.
 
     Only whole batches count as batches an epoch, so that a last, smaller one has the
     step of the next epoch's first. Fewer photos than a batch make one step an epoch,
     where ML.NET divides by zero and trains on with a rate that is not a number.
+
+    `ops` are the functions for what epoch and batch are: NumPy's, or `keras.ops`.
     """
 
-    epoch: int
-    batches: np.ndarray
+    epoch: Any
+    batch: Any
     batches_per_epoch: int
     batch_size: int
     learning_rate: float
+    ops: Any = np
 
     @property
-    def steps(self) -> np.ndarray:
-        """The steps of the batches, counted from the first epoch's first."""
-        return self.epoch * max(1, self.batches_per_epoch) + self.batches
+    def step(self) -> Any:
+        """The steps taken since the first epoch's first."""
+        return self.epoch * max(1, self.batches_per_epoch) + self.batch
 
     def decay_steps(self, num_epochs: float) -> int:
         """Return so many epochs in steps, rounded down, 1 or more.
@@ -47,8 +57,8 @@ class LearningRateScheduler(ABC):
     """What all three schedules share: they are formulas of epoch and batch."""
 
     @abstractmethod
-    def _rates(self, state: TrainState) -> np.ndarray:
-        """Return the rate of each batch."""
+    def _rate(self, moment: _Moment) -> Any:
+        """Return the rate of a batch."""
 
     def rate(
         self,
@@ -64,21 +74,39 @@ class LearningRateScheduler(ABC):
             batches_per_epoch: Whole batches, training photos // batch size.
             learning_rate: The trainer's, used where the schedule has none of its own.
         """
-        one = np.array([batch])
-        state = TrainState(epoch, one, batches_per_epoch, batch_size, learning_rate)
-        return float(self._rates(state)[0])
+        moment = _Moment(epoch, batch, batches_per_epoch, batch_size, learning_rate)
+        return float(self._rate(moment))
 
-    def rates(
-        self, epoch: int, n_photos: int, batch_size: int, learning_rate: float = 0.01
-    ) -> np.ndarray:
-        """Return the learning rates of an epoch, float64, one a batch.
 
-        A last, smaller batch has its own. With fewer photos than a batch there is one
-        step an epoch, and never a rate that is not a number.
-        """
-        batches = np.arange(-(-n_photos // batch_size))
-        whole = n_photos // batch_size
-        return self._rates(TrainState(epoch, batches, whole, batch_size, learning_rate))
+def as_keras(schedule: Any, n_rows: int, batch_size: int, learning_rate: float) -> Any:
+    """Return what a Keras optimizer takes for a learning rate.
+
+    Args:
+        schedule: One of carlib's; or Keras's, which is returned as it is; or None: the
+            rate doesn't change.
+        n_rows: Rows an epoch; a last, smaller batch has a step of its own.
+        learning_rate: The first rate, where the schedule has none of its own.
+    """
+    if schedule is None:
+        return learning_rate
+    if not isinstance(schedule, LearningRateScheduler):
+        return schedule
+    keras, whole = runtime.keras(), n_rows // batch_size
+    n_batches = -(-n_rows // batch_size)
+
+    class ByEpochs(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step: Any) -> Any:
+            ops, step = keras.ops, keras.ops.cast(step, "int64")
+            # As float64, so that the rate is NumPy's to the last bit of a float32.
+            epoch = ops.cast(step // n_batches, "float64")
+            batch = ops.cast(step % n_batches, "float64")
+            moment = _Moment(epoch, batch, whole, batch_size, learning_rate, ops)
+            return ops.cast(schedule._rate(moment), "float32")
+
+        def get_config(self) -> dict:
+            return {"schedule": to_plain(schedule), "n_rows": n_rows}
+
+    return ByEpochs()
 
 
 @dataclass(frozen=True)
@@ -105,19 +133,19 @@ class ExponentialLRDecay(LearningRateScheduler):
     decay_rate: float = 0.94
     staircase: bool = True
 
-    def __post_init__(self):
-        _check(
+    def __post_init__(self) -> None:
+        ranges.check(
             self,
-            learning_rate=_POSITIVE_OR_NONE,
-            num_epochs_per_decay=_POSITIVE,
-            decay_rate=_POSITIVE,
-            staircase=_FLAG,
+            learning_rate=ranges.or_none(ranges.POSITIVE),
+            num_epochs_per_decay=ranges.POSITIVE,
+            decay_rate=ranges.POSITIVE,
+            staircase=ranges.FLAG,
         )
 
-    def _rates(self, state: TrainState) -> np.ndarray:
-        exponent = state.steps / state.decay_steps(self.num_epochs_per_decay)
-        exponent = np.floor(exponent) if self.staircase else exponent
-        return (self.learning_rate or state.learning_rate) * self.decay_rate**exponent
+    def _rate(self, moment: _Moment) -> Any:
+        exponent = moment.step / moment.decay_steps(self.num_epochs_per_decay)
+        exponent = moment.ops.floor(exponent) if self.staircase else exponent
+        return (self.learning_rate or moment.learning_rate) * self.decay_rate**exponent
 
 
 @dataclass(frozen=True)
@@ -148,22 +176,24 @@ class PolynomialLRDecay(LearningRateScheduler):
     power: float = 1.0
     cycle: bool = False
 
-    def __post_init__(self):
-        _check(
+    def __post_init__(self) -> None:
+        ranges.check(
             self,
-            learning_rate=_POSITIVE_OR_NONE,
-            num_epochs_per_decay=_POSITIVE,
-            end_learning_rate=_NOT_NEGATIVE,
-            power=_POSITIVE,
-            cycle=_FLAG,
+            learning_rate=ranges.or_none(ranges.POSITIVE),
+            num_epochs_per_decay=ranges.POSITIVE,
+            end_learning_rate=ranges.NOT_NEGATIVE,
+            power=ranges.POSITIVE,
+            cycle=ranges.FLAG,
         )
 
-    def _rates(self, state: TrainState) -> np.ndarray:
-        steps, decay_steps = state.steps, state.decay_steps(self.num_epochs_per_decay)
+    def _rate(self, moment: _Moment) -> Any:
+        ops, step = moment.ops, moment.step
+        decay_steps = moment.decay_steps(self.num_epochs_per_decay)
         if self.cycle:
-            decay_steps = decay_steps * np.maximum(1, -(-steps // decay_steps))
-        rest = 1 - np.minimum(steps, decay_steps) / decay_steps
-        first, end = self.learning_rate or state.learning_rate, self.end_learning_rate
+            decay_steps = decay_steps * ops.maximum(1, ops.ceil(step / decay_steps))
+        rest = 1 - ops.minimum(step, decay_steps) / decay_steps
+        first = self.learning_rate or moment.learning_rate
+        end = self.end_learning_rate
         return (first - end) * rest**self.power + end
 
 
@@ -192,26 +222,27 @@ class LsrDecay(LearningRateScheduler):
         (0, 1.0),
     )
 
-    def __post_init__(self):
-        _check(self, base_learning_rate=_POSITIVE, lr_schedule=_TABLE)
+    def __post_init__(self) -> None:
+        ranges.check(self, base_learning_rate=ranges.POSITIVE, lr_schedule=_TABLE)
         object.__setattr__(self, "lr_schedule", _table(self.lr_schedule))
 
-    def _rates(self, state: TrainState) -> np.ndarray:
-        reached = (f for start, f in self.lr_schedule if state.epoch >= start)
-        rate = self.base_learning_rate * state.batch_size / 128 * next(reached, 1.0)
-        return np.full(len(state.batches), rate)
+    def _rate(self, moment: _Moment) -> Any:
+        factor = 0.0 * moment.epoch + 1.0  # what the epoch is: a number, or a tensor
+        for start, value in reversed(self.lr_schedule):
+            factor = moment.ops.where(moment.epoch >= start, value, factor)
+        return self.base_learning_rate * moment.batch_size / 128 * factor
 
 
 _OWN = {kind.__name__: kind for kind in LearningRateScheduler.__subclasses__()}
 
 
-def _is_number(value: Any) -> bool:
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    return real and -np.inf < value < np.inf
-
-
-def _is_positive(value: Any) -> bool:
-    return _is_number(value) and value > 0
+def is_schedule(value: Any) -> bool:
+    """Tell whether it is one of carlib's schedules, or one of Keras's, or None."""
+    if isinstance(value, (*_OWN.values(), type(None))):
+        return True
+    keras = sys.modules.get("keras")  # whoever has made a schedule has imported it
+    kind = keras and keras.optimizers.schedules.LearningRateSchedule
+    return kind is not None and isinstance(value, kind)
 
 
 def _table(given: Any) -> tuple[tuple[int, float], ...]:
@@ -222,31 +253,11 @@ def _table(given: Any) -> tuple[tuple[int, float], ...]:
     except (TypeError, ValueError):
         return ()
     whole = all(isinstance(start, Integral) and start >= 0 for start, _ in pairs)
-    positive = all(_is_positive(factor) for _, factor in pairs)
+    positive = all(ranges.is_number(f) and f > 0 for _, f in pairs)
     return pairs if distinct and whole and positive else ()
 
 
-_POSITIVE = ("a positive number", _is_positive)
-_POSITIVE_OR_NONE = (
-    "a positive number or None",
-    lambda value: value is None or _is_positive(value),
-)
-_NOT_NEGATIVE = ("0 or more", lambda value: _is_number(value) and value >= 0)
-_FLAG = ("True or False", lambda value: isinstance(value, bool | np.bool_))
 _TABLE = ("pairs of a start epoch, each once, and a positive factor", _table)
-
-
-def _check(schedule: Any, **expected: tuple[str, Callable[[Any], bool]]) -> None:
-    """Refuse fields that are not what's expected, all of them at once."""
-    values = {name: getattr(schedule, name) for name in expected}
-    problems = [
-        f"{name} must be {what}. Received: {values[name]!r}"
-        for name, (what, passes) in expected.items()
-        if not passes(values[name])
-    ]
-    if problems:
-        name = type(schedule).__name__
-        raise OptionError(f"These options of {name} are out of their range.", problems)
 
 
 def kind_of(schedule: Any) -> str:

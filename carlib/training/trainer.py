@@ -2,52 +2,38 @@
 
 import dataclasses
 import functools
+import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from carlib.backbones import architectures
 from carlib.backbones.backbone import Backbone, resolve_arch
-from carlib.bottlenecks.features import gather
+from carlib.bottlenecks.extract import extract
+from carlib.data.photos import as_sources
 from carlib.data.table import about
 from carlib.errors import CarlibError, OptionError
 from carlib.files import write_text
-from carlib.model.export import labels_text, write_kept_graph
+from carlib.model.export import freeze_model, labels_text, write_frozen_graph
 from carlib.model.model import ImageClassificationModel
-from carlib.training import options
-from carlib.training.early_stopping import EarlyStopping
-from carlib.training.loop import TrainedHead, train_on
+from carlib.training import ranges
+from carlib.training.logs import KINDS, log_callbacks
+from carlib.training.loop import TrainedHead, listener, train_head
+from carlib.training.options import TrainingOptions
 from carlib.training.photo_set import PhotoSet, class_names, data_hash
-from carlib.training.progress import BottleneckMetrics, EpochMetrics
-from carlib.training.schedules import (
-    ExponentialLRDecay,
-    LearningRateScheduler,
-)
-
-# Cross-validated best, of what was tried, on the workshop's photos (see the README):
-# long enough, with steps small enough, to come close to the optimum of the penalised
-# loss, on all photos.
-RECOMMENDED = MappingProxyType(
-    {
-        "augment": "flip",
-        "l2": "auto",
-        "class_weight": "balanced",
-        "optimizer": "adam",
-        "learning_rate": 0.003,
-        "batch_size": 32,
-        "early_stopping": None,
-        "epoch": 100,
-    }
-)
+from carlib.training.plain import from_plain, to_plain
+from carlib.training.progress import BottleneckMetrics, EpochMetrics, Reporter
 
 
-@dataclass(kw_only=True)
-class ImageClassificationTrainer:
+@dataclass(frozen=True, kw_only=True)
+class ImageClassificationTrainer(TrainingOptions):
     """Train a softmax head on the features of a frozen backbone, or of several.
 
     Names, defaults and meaning are those of ML.NET's ImageClassificationTrainer, except
@@ -60,48 +46,31 @@ class ImageClassificationTrainer:
     - Early stopping starts afresh in each fit and restores the best epoch.
     - Accuracy is over photos: a small last batch weighs no more than its photos.
     - The seed fixes everything, the head's first weights included.
+    - The whole network is written by `carlib.export`, and not at the end of each fit.
+
+    A trainer doesn't change: `dataclasses.replace(trainer, epoch=50)` makes another.
 
     Args:
         arch: One of `carlib.ARCHS`, "auto", or a `Backbone`; or a list of them, whose
             features are joined.
-        batch_size: Photos a training step; a last, smaller batch is trained on too.
-        epoch: The most passes over the training photos.
-        learning_rate: The first, or with no schedule the only, learning rate.
-        learning_rate_scheduler: How it changes: one of carlib's schedules or of Keras's
-            (which counts the optimizer's steps); None: it doesn't.
-        early_stopping: When to stop; None: after the last epoch.
-        validation_set_fraction: Share of the training photos that is watched, and not
-            trained on, where `fit` is given no validation set; None: no photos. "auto":
-            0.1, or None where early stopping is off. (Early stopping without watched
-            photos goes by the training photos.)
-        workspace_path: Where features, logs and the final model go; None: nowhere.
+        workspace_path: Where features and logs go; None: nowhere.
         reuse_train_set_bottleneck_cached_values: Look for features kept before.
         reuse_validation_set_bottleneck_cached_values: The same for `fit`'s validation
             set.
         test_on_train_set: Tell the callback, after each epoch, of the training photos.
-        final_model_prefix: What the name of the final model's `.pb` begins with.
+        final_model_prefix: What the names begin with of a `.pb` of the whole network
+            and its labels, written to the workspace after each fit; None: none is.
         metrics_callback: Is called with a fresh `BottleneckMetrics` a photo and
             `EpochMetrics` an epoch and dataset; `print` makes the workshop's lines. It
             may call the trainer's `stop()`.
-        augment: "flip": train on mirror images too, and average both in predictions.
-        standardize: Bring each feature to mean 0 and variance 1 over the training
-            photos; None: where backbones are joined or there is an l2.
-        l2: Penalty on the kernel, as `keras.regularizers.L2` has it; "auto": chosen by
-            cross-validation on the training photos (see `strength.choose_l2`).
-        label_smoothing: As of `keras.losses.CategoricalCrossentropy`.
-        class_weight: What the losses of a class are multiplied by: a dict by name (1
-            where it has no entry), or "balanced": n / (n_classes · n_of_class), as in
-            scikit-learn.
-        optimizer: The name of one of Keras's, or an optimizer; each fit uses a fresh
-            copy. An optimizer brings its own learning rate, which stays as it is unless
-            there is a schedule: pass `learning_rate_scheduler=None` to keep it.
-        shuffle: Draw a new order of the photos for each epoch.
         on_error: What to do with photos that can't be read: "raise" an error that lists
             them, or "skip" them: they are listed in a warning and in the model's notes.
         callbacks: Keras callbacks, told of the head's training.
         logs: "csv", "tensorboard" or both, written to the workspace (see
-            `logs.log_callbacks`; to look at the latter: `pip install tensorboard`).
-        seed: The same seed and photos give the same model.
+            `log_callbacks`; to look at the latter: `pip install tensorboard`).
+        batch_size, epoch, learning_rate, learning_rate_scheduler, early_stopping,
+        validation_set_fraction, augment, standardize, l2, label_smoothing,
+        class_weight, optimizer, shuffle, seed: See `TrainingOptions`.
 
     Raises:
         OptionError: With all options that are out of their range.
@@ -114,51 +83,37 @@ class ImageClassificationTrainer:
     """
 
     arch: str | Backbone | Sequence[str | Backbone] = "InceptionV3"
-    batch_size: int = 10
-    epoch: int = 200
-    learning_rate: float = 0.01
-    learning_rate_scheduler: LearningRateScheduler | Any | None = ExponentialLRDecay()
-    early_stopping: EarlyStopping | None = EarlyStopping()
-    validation_set_fraction: float | str | None = "auto"
     workspace_path: str | os.PathLike | None = "workspace"
     reuse_train_set_bottleneck_cached_values: bool = True
     reuse_validation_set_bottleneck_cached_values: bool = True
     test_on_train_set: bool = True
-    final_model_prefix: str = "custom_retrained_model_based_on_"
-    metrics_callback: Callable[[Any], None] | None = None
-    augment: str | None = None
-    standardize: bool | None = None
-    l2: float | str = 0.0
-    label_smoothing: float = 0.0
-    class_weight: str | Mapping[str, float] | None = None
-    optimizer: Any = "sgd"
-    shuffle: bool = False
-    on_error: str = "raise"
+    final_model_prefix: str | None = None
+    metrics_callback: Callable[[Any], object] | None = None
+    on_error: Literal["raise", "skip"] = "raise"
     callbacks: Sequence[Any] = ()
     logs: Sequence[str] = ()
-    seed: int = 1
+    _stopped: threading.Event = dataclasses.field(
+        default_factory=threading.Event, init=False, repr=False, compare=False
+    )
 
-    def __post_init__(self):
-        for field in dataclasses.fields(self):
-            setattr(self, field.name, options.as_python(getattr(self, field.name)))
-        problems = [*options.out_of_range(self)]
-        if problems:
-            raise OptionError("These options are out of their range.", problems)
-        if self.validation_set_fraction == "auto":
-            self.validation_set_fraction = 0.1 if self.early_stopping else None
-        if isinstance(self.arch, str):
-            self.arch = resolve_arch(self.arch)
-        self._stopped = False
+    def _problems(self) -> Iterator[str]:
+        yield from super()._problems()
+        yield from ranges.problems(self, _EXPECTED)
+        if self.logs and self.workspace_path is None:
+            yield "logs go into the workspace, and workspace_path is None."
+        for arch in self.arch if isinstance(self.arch, list | tuple) else [self.arch]:
+            if isinstance(arch, str) and arch != "auto":
+                yield from _unknown(arch)
 
     @functools.cached_property
     def backbones(self) -> tuple[Backbone, ...]:
-        """The frozen networks, in the order of their features."""
-        archs = [self.arch] if isinstance(self.arch, str | Backbone) else self.arch
-        backbones = [Backbone(a) if isinstance(a, str) else a for a in archs]
-        names = [backbone.arch for backbone in backbones]
-        if not names or len(set(names)) < len(names):
-            raise OptionError(f"arch must name different networks. Received: {names}")
-        return tuple(backbones)
+        """The frozen networks, in the order of their features; made when first asked.
+
+        Raises:
+            OptionError: `arch` names no network, or one twice.
+            WeightsError: The weights aren't there and can't be had.
+        """
+        return backbones_of(self.arch)
 
     def fit(
         self, train: pd.DataFrame, validation: pd.DataFrame | None = None
@@ -176,22 +131,23 @@ class ImageClassificationTrainer:
             ImageError: Photos that can't be read, all of them at once.
             CarlibError: `stop()` was called before there was anything to train.
         """
-        self._stopped = False
+        self._stopped.clear()
         classes = class_names(train, validation)
-        fitted, watched = self.photo_set(train, "Train", classes), None
+        plain = self._options_of_model()
+        fitted = self.photo_set(train, "Train", classes)
         if validation is not None and len(validation):
             watched = self.photo_set(validation, "Validation", classes)
         else:
             fitted, watched = self.hold_out(fitted)
-        trained = self.train_head(fitted, watched)
+        trained, history = self._train(fitted, watched)
         model = ImageClassificationModel(
             backbones=self.backbones,
             class_names=classes,
             head=trained.linear,
-            history=trained.history,
+            history=history,
             best_epoch=trained.best_epoch,
             augment=self.augment,
-            options=self._options_of_model(trained),
+            options=plain | {"l2_chosen": trained.l2},
             data_hash=data_hash(fitted, watched),
             notes=[
                 *about_weights(self.backbones),
@@ -210,7 +166,7 @@ class ImageClassificationTrainer:
         last. In the bottleneck phase there is none: `fit` raises a CarlibError then,
         and what was computed is kept.
         """
-        self._stopped = True
+        self._stopped.set()
 
     def photo_set(
         self,
@@ -230,53 +186,103 @@ class ImageClassificationTrainer:
             "Train": self.reuse_train_set_bottleneck_cached_values,
             "Validation": self.reuse_validation_set_bottleneck_cached_values,
         }
-        features = gather(
-            photos,
+        features = extract(
+            as_sources(photos),
             self.backbones,
             self.workspace_path,
             augment=self.augment,
             reuse=reuse[dataset],
             on_error=self.on_error,
-            on_photo=self.metrics_callback and functools.partial(self._photo, dataset),
+            on_photo=functools.partial(self._photo, dataset),
         )
         labels = photos.damage_class.map(classes.index).to_numpy(np.int32)
         return PhotoSet(features, np.arange(len(labels)), labels, classes).readable()
 
-    def hold_out(self, fitted: PhotoSet) -> tuple[PhotoSet, PhotoSet | None]:
+    def hold_out(self, train: PhotoSet) -> tuple[PhotoSet, PhotoSet | None]:
         """Take photos to watch out of those to train on, where that is asked for."""
-        if not self.validation_set_fraction:
-            return fitted, None
-        rest, watched = fitted.hold_out(self.validation_set_fraction, self.seed)
+        if not self.held_out_share:
+            return train, None
+        rest, watched = train.hold_out(self.held_out_share, self.seed)
         return rest, watched if len(watched) else None
 
-    def train_head(
-        self, fitted: PhotoSet, watched: PhotoSet | None = None
-    ) -> TrainedHead:
-        """Train a head on photos: the training phase alone."""
-        return train_on(self, fitted, watched, self._tell, lambda: self._stopped)
+    def _train(
+        self, train: PhotoSet, watched: PhotoSet | None
+    ) -> tuple[TrainedHead, pd.DataFrame]:
+        """Train a head, and tell of it whoever is to be told."""
+        sizes = {"Train": train.n_rows} if self.test_on_train_set else {}
+        sizes |= {"Validation": len(watched)} if watched else {}
+        batches = {name: -(-size // self.batch_size) for name, size in sizes.items()}
+        reporter = Reporter(self._tell, batches)
 
-    def options(self) -> dict:
+        def hear(epoch: int, figures: Mapping[str, float]) -> bool:
+            reporter.note(epoch, figures)
+            return self._stopped.is_set()
+
+        with log_callbacks(self.logs, Path(self.workspace_path or ".")) as written:
+            # The listener comes last: whoever else is told may call `stop`.
+            callbacks = [*self.callbacks, *written, listener(hear)]
+            return train_head(self, train, watched, callbacks), reporter.history()
+
+    def options(self) -> dict[str, Any]:
         """Return all options but the callbacks as plain values, ready for JSON."""
-        return options.to_plain(self)
+        workspace = self.workspace_path
+        return to_plain(self, self.backbones, _PLAIN) | {
+            "workspace_path": None if workspace is None else os.fspath(workspace),
+            "logs": list(self.logs),
+        }
 
-    def _options_of_model(self, trained: TrainedHead) -> dict:
-        """Return the options without what belongs to this machine only."""
-        plain = self.options() | {"l2_chosen": trained.l2}
+    def _options_of_model(self) -> dict[str, Any]:
+        """Return the options without what belongs to this machine only.
+
+        Raises:
+            OptionError: They can't be written down, as an optimizer of somebody's own
+                may not: better now than when the model is saved.
+        """
+        plain = self.options()
         del plain["workspace_path"]
         for made, backbone in zip(plain["backbones"], self.backbones, strict=True):
             made["weights"] = backbone.weights_name
+            made.pop("calibration", None)
+        try:
+            json.dumps(plain)
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"These options can't be saved: {error}.") from error
         return plain
 
     @classmethod
     def from_options(
-        cls, plain: dict, metrics_callback: Callable[[Any], None] | None = None
+        cls,
+        plain: Mapping[str, Any],
+        metrics_callback: Callable[[Any], object] | None = None,
+        arch: str | Backbone | Sequence[str | Backbone] | None = None,
     ) -> "ImageClassificationTrainer":
-        """Make the trainer again whose `options()` these are."""
-        return cls(**options.from_plain(plain), metrics_callback=metrics_callback)
+        """Make the trainer again whose `options()` these are.
+
+        Args:
+            arch: What to take for the backbones; None: those of the options, where they
+                say all that is needed. They don't for weights that came from a file of
+                somebody's own by way of a saved model, or for an int8 backbone that was
+                calibrated on other than files.
+
+        Raises:
+            OptionError: They aren't a trainer's options.
+            WeightsError: The weights aren't there and can't be had.
+
+        Example:
+            >>> options = json.loads(Path("trainer.json").read_text(encoding="utf-8"))
+            >>> trainer = carlib.ImageClassificationTrainer.from_options(options)
+        """
+        known = {field.name for field in dataclasses.fields(cls) if field.init}
+        made = from_plain(plain, known - {"arch"}, arch)
+        return cls(**made | {"metrics_callback": metrics_callback})
 
     def _photo(self, dataset: str, index: int) -> None:
-        self._tell(BottleneckMetrics(dataset, index))
-        if self._stopped:
+        if self.metrics_callback:
+            from tqdm.auto import tqdm
+
+            with tqdm.external_write_mode():  # what it prints stands beside the bar
+                self._tell(BottleneckMetrics(dataset, index))
+        if self._stopped.is_set():
             raise CarlibError(
                 "Stopped in the bottleneck phase: nothing was trained.",
                 hint="The features that were computed are kept; fit again to go on.",
@@ -287,13 +293,72 @@ class ImageClassificationTrainer:
             self.metrics_callback(metrics)
 
     def _write_final_model(self, model: ImageClassificationModel) -> None:
-        if self.workspace_path is None:
+        if self.workspace_path is None or self.final_model_prefix is None:
             return
         slugs = [backbone.architecture.slug for backbone in self.backbones]
-        name = f"{self.final_model_prefix}{'+'.join(slugs)}"
-        workspace = Path(self.workspace_path)
-        write_kept_graph(model, workspace / f"{name}.pb", workspace)
-        write_text(workspace / f"{name}.labels.txt", labels_text(model))
+        path = Path(self.workspace_path) / f"{self.final_model_prefix}{'+'.join(slugs)}"
+        write_frozen_graph(freeze_model(model), path.with_name(f"{path.name}.pb"))
+        write_text(path.with_name(f"{path.name}.labels.txt"), labels_text(model))
+
+
+def backbones_of(arch: Any) -> tuple[Backbone, ...]:
+    """Return the backbones that a trainer's `arch` stands for.
+
+    Raises:
+        OptionError: It names no network, or one twice.
+    """
+    archs = [arch] if isinstance(arch, str | Backbone) else list(arch)
+    backbones = [Backbone(resolve_arch(a)) if isinstance(a, str) else a for a in archs]
+    names = [getattr(backbone, "arch", backbone) for backbone in backbones]
+    if not names or len(set(names)) < len(names):
+        raise OptionError(f"arch must name different networks. Received: {names}")
+    return tuple(backbones)
+
+
+def _unknown(arch: str) -> Iterator[str]:
+    try:
+        architectures.find(arch)
+    except OptionError as error:
+        yield error.message
+
+
+def _is_arch(value: Any) -> bool:
+    archs = value if isinstance(value, list | tuple) else [value]
+    return all(isinstance(arch, str | Backbone) for arch in archs)
+
+
+def _is_file_prefix(value: Any) -> bool:
+    return isinstance(value, str) and not re.search(r'[/\\:*?"<>|\0-\x1f]', value)
+
+
+_EXPECTED: dict[str, ranges.Expected] = {
+    "arch": ("the name of a network, a Backbone, or a list of them", _is_arch),
+    "workspace_path": (
+        "a path or None",
+        lambda value: isinstance(value, str | os.PathLike | None),
+    ),
+    "reuse_train_set_bottleneck_cached_values": ranges.FLAG,
+    "reuse_validation_set_bottleneck_cached_values": ranges.FLAG,
+    "test_on_train_set": ranges.FLAG,
+    "final_model_prefix": ranges.or_none(
+        ("how a file's name begins, without a folder", _is_file_prefix)
+    ),
+    "metrics_callback": ranges.or_none(("a function", callable)),
+    "on_error": ranges.one_of("raise", "skip"),
+    "callbacks": ranges.list_of(
+        "Keras callbacks", lambda each: hasattr(each, "on_epoch_end")
+    ),
+    "logs": ranges.list_of(
+        f"some of {', '.join(KINDS)}", lambda kind: ranges.is_one_of(kind, *KINDS)
+    ),
+}
+_PLAIN = (
+    "reuse_train_set_bottleneck_cached_values",
+    "reuse_validation_set_bottleneck_cached_values",
+    "test_on_train_set",
+    "final_model_prefix",
+    "on_error",
+)
 
 
 def _about_skipped(*sets: PhotoSet | None) -> list[str]:

@@ -11,7 +11,7 @@ from carlib.backbones import architectures, efficientnet_lite
 from carlib.backbones.architectures import ARCHS
 from carlib.backbones.backbone import Backbone, resolve_arch
 from carlib.bottlenecks.extract import compute_bottlenecks
-from carlib.data import images, table
+from carlib.data import images, locate, table
 from carlib.errors import OptionError, WeightsError
 
 CARS = {  # ImageNet classes that are a car, or a part or a place of one
@@ -89,7 +89,7 @@ def test_efficientnet_sees_cars_in_the_drawn_photos(photos, backbone, workspace)
 
 
 def test_efficientnet_sees_cars_in_the_real_photos(real_photos, tmp_path, backbone):
-    photos = table.load_index(table.locate_data(real_photos, home=tmp_path))
+    photos = table.load_index(locate.locate_data(real_photos, home=tmp_path))
     some = photos.sample(100, random_state=0)
     assert share_of_cars(compute_bottlenecks(some, backbone, None)) > 0.6
 

@@ -133,7 +133,7 @@ def test_predictions_are_lined_up_and_cut_to_the_likeliest():
 
 def test_names_that_the_terminal_lacks_are_shown_by_escapes():
     program = (
-        "from carlib import terminal; terminal.show_any_name();"
+        "from carlib.cli import terminal; terminal.show_any_name();"
         "print('Stra\\u00dfe \\udce9.jpg')"
     )
     env = os.environ | {"PYTHONIOENCODING": "ascii"}
