@@ -17,6 +17,7 @@ import pandas as pd
 from carlib.backbones.backbone import Backbone
 from carlib.bottlenecks.cache import open_shards
 from carlib.bottlenecks.extract import extract
+from carlib.data.photos import as_sources
 from carlib.errors import OptionError
 from carlib.evaluation.cross_validation import (
     METRICS,
@@ -28,7 +29,8 @@ from carlib.evaluation.cross_validation import (
 )
 from carlib.evaluation.resampling import interval, resampled_means, sign_flip_p
 from carlib.training.folds import check_runs
-from carlib.training.trainer import ImageClassificationTrainer
+from carlib.training.options import TrainingOptions
+from carlib.training.trainer import ImageClassificationTrainer, backbones_of
 
 TIMED = 64  # photos whose extraction is timed
 ROUNDS = 3
@@ -147,7 +149,7 @@ def _aligned_line(line: Sequence[str]) -> str:
 def compare(
     photos: pd.DataFrame,
     archs: Sequence[Any],
-    trainer: ImageClassificationTrainer | None = None,
+    options: TrainingOptions | None = None,
     folds: int = 5,
     seeds: Sequence[int] = (1, 2, 3),
     workspace_path: str | os.PathLike | None = "workspace",
@@ -170,11 +172,11 @@ def compare(
         photos: Columns image_path and damage_class.
         archs: Two or more, each what a trainer's `arch` may be: a name, a `Backbone`,
             or a list of these, whose features are joined.
-        trainer: Its options are those of all; its `arch` isn't looked at. Defaults to
-            one with the default options.
+        options: How each is trained. Defaults to the trainer's own defaults; what
+            cross-validation found best is `TrainingOptions(**RECOMMENDED)`.
         folds: Into how many parts to divide the photos.
         seeds: One run over all folds for each.
-        workspace_path: Where features are kept, where there is no `trainer` that says.
+        workspace_path: Where features are kept; None: nowhere.
         progress: Show bars with the time left.
 
     Raises:
@@ -186,7 +188,7 @@ def compare(
         >>> print(carlib.compare(photos, archs=archs))
     """
     check_runs(folds, seeds)
-    trainers = _trainers(archs, trainer, workspace_path)
+    trainers = _trainers(archs, options or TrainingOptions(), workspace_path)
     results = [cross_validate(t, photos, folds, seeds, progress) for t in trainers]
     return Comparison(_table(trainers, results, photos), results)
 
@@ -214,20 +216,35 @@ def _table(
 
 
 def _trainers(
-    archs: Sequence[Any], trainer: ImageClassificationTrainer | None, workspace: Any
+    archs: Sequence[Any], options: TrainingOptions, workspace_path: Any
 ) -> list[ImageClassificationTrainer]:
-    """Return a trainer an arch; each has its weights, before any is judged."""
+    """Return a trainer an arch; each has its weights, before any is judged.
+
+    A backbone that several of them join is one: its network is built once.
+    """
     if isinstance(archs, str | Backbone) or len(archs) < 2:
         raise OptionError(
             f"Expected two archs or more to compare. Received: {archs!r}",
             hint="carlib.cross_validate judges a single one.",
         )
-    if trainer is None:
-        trainer = ImageClassificationTrainer(arch=archs[0], workspace_path=workspace)
-    trainers = [dataclasses.replace(trainer, arch=arch) for arch in archs]
-    for each in trainers:
-        each.backbones  # noqa: B018
-    return trainers
+    if type(options) is not TrainingOptions:
+        raise OptionError(
+            f"Expected TrainingOptions. Received: {type(options).__name__}",
+            hint="Such as carlib.TrainingOptions(**carlib.RECOMMENDED).",
+        )
+    fields = {
+        field.name: getattr(options, field.name)
+        for field in dataclasses.fields(options)
+    }
+    made: dict[str, Backbone] = {}
+    return [
+        ImageClassificationTrainer(
+            arch=[made.setdefault(b.fingerprint, b) for b in backbones_of(arch)],
+            workspace_path=workspace_path,
+            **fields,
+        )
+        for arch in archs
+    ]
 
 
 def _names(trainers: list[ImageClassificationTrainer]) -> list[str]:
@@ -274,11 +291,14 @@ def _seconds(
     """Time a backbone on photos, with flips on their mirror images too."""
     shards = open_shards(trainer.workspace_path, backbone, look=False)
     shards.prepare()
-    backbone.engine(shards.folder)  # where it lies there converted, that is used
+    if shards.folder:
+        backbone.keep_in(shards.folder)  # where it lies there converted, that is used
+    backbone.engine()
+    sources, augment = as_sources(photos), trainer.augment
     rounds = []
     for _ in range(ROUNDS):
         started = time.perf_counter()
-        extract(photos, backbone, None, augment=trainer.augment, progress=False)
+        extract(sources, [backbone], None, augment=augment, progress=False)
         rounds.append(time.perf_counter() - started)
     return min(rounds)
 

@@ -26,6 +26,7 @@ from carlib.training.folds import (
     distinct_photos,
     fold_numbers,
 )
+from carlib.training.loop import train_head
 from carlib.training.photo_set import PhotoSet
 from carlib.training.trainer import ImageClassificationTrainer, about_weights
 
@@ -167,7 +168,7 @@ def cross_validate(
     """
     check_runs(folds, seeds)
     photo_set = dataclasses.replace(trainer, on_error="raise").photo_set(photos)
-    distinct = distinct_photos(photo_set.photos)
+    distinct = distinct_photos(photo_set.keys)
     check_classes(photo_set, distinct, folds)
     with _bar(trainer, folds * len(seeds), progress) as bar:
         runs = [
@@ -213,14 +214,12 @@ def _run(
     bar: Any,
 ) -> pd.DataFrame:
     """Return one seed's predictions of all photos, each by the head without it."""
-    quiet = dataclasses.replace(
-        trainer, seed=seed, metrics_callback=None, callbacks=(), logs=()
-    )
+    seeded = dataclasses.replace(trainer, seed=seed)
     fold = fold_numbers(photo_set.labels, distinct, folds, seed)
     scores = np.empty((len(fold), len(photo_set.classes)))
     for number in range(1, folds + 1):
         held_out = fold == number
-        head = quiet.train_head(*quiet.hold_out(photo_set.some(~held_out)))
+        head = train_head(seeded, *seeded.hold_out(photo_set.some(~held_out)))
         scores[held_out] = head.probabilities(photo_set.some(held_out))
         bar.update()
     return _table(photos, photo_set.classes, seed, fold, scores)
