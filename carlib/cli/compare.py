@@ -77,7 +77,7 @@ def compare(
     from carlib.data.locate import locate_data
     from carlib.data.table import load_index
     from carlib.evaluation.compare import compare
-    from carlib.training.trainer import RECOMMENDED, ImageClassificationTrainer
+    from carlib.training.options import RECOMMENDED, TrainingOptions
 
     check_picture(output)
     with stdout_kept(as_json):
@@ -87,13 +87,10 @@ def compare(
         comparison = compare(
             photos,
             [parts_of(arch) for arch in archs],
-            ImageClassificationTrainer(
-                arch=parts_of(archs[0]),
-                workspace_path=workspace,
-                **(RECOMMENDED if recommended else {}),
-            ),
+            TrainingOptions(**(RECOMMENDED if recommended else {})),
             folds=folds,
             seeds=range(1, seeds + 1),
+            workspace_path=workspace,
         )
         if output:
             write_bytes(output, picture_of(comparison, Path(output).suffix))

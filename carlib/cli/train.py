@@ -165,7 +165,7 @@ def train(
     from carlib.data.locate import locate_data
     from carlib.data.table import load_index
     from carlib.evaluation.evaluate import evaluate
-    from carlib.training.trainer import RECOMMENDED
+    from carlib.training.options import RECOMMENDED
 
     started = time.monotonic()
     terminal.check_output(Path(output))
