@@ -3,19 +3,17 @@
 import resource
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from processes import answer
 from ways import backbone
 
-from carlib.backbones.backbone import Backbone
 from carlib.bottlenecks.extract import extract
+from carlib.data.photos import as_sources
 
 
-class Trivial(Backbone):
+class Trivial:
     """A network that takes no time, so that what is around it is what is measured.
 
     It is its own engine. A photo's features are its first pixels, over and over.
@@ -27,18 +25,19 @@ class Trivial(Backbone):
     def __init__(self, n_features: int):
         self.arch, self.weights_name, self.precision = "Trivial", "none", "float32"
         self.fingerprint = f"{n_features:064}"
-        self.fingerprint_of_weights = f"{n_features + 1:064}"
         self.interpolation, self.input_size = "bilinear", 32
-        self.n_features, self.batch_size = n_features, 4
+        self.n_features, self.batch_size, self.at_once = n_features, 4, 1
 
-    def engine(self, kept: Path | None = None) -> "Trivial":
+    def keep_in(self, folder: Path) -> None:
+        pass
+
+    def engine(self) -> "Trivial":
         return self
 
-    def stream(self, batches: Any) -> Iterator[tuple[Any, np.ndarray]]:
-        for tag, pixels in batches:
-            yield tag, self.features(pixels)
+    def start(self, pixels: np.ndarray) -> np.ndarray:
+        return pixels
 
-    def features(self, pixels: np.ndarray) -> np.ndarray:
+    def wait(self, pixels: np.ndarray) -> np.ndarray:
         flat = pixels.reshape(len(pixels), -1)
         columns = np.arange(self.n_features) % flat.shape[1]
         return flat[:, columns].astype(np.float32)
@@ -60,17 +59,17 @@ def run(job: dict) -> dict:
     folder = Path(job["folder"])
     paths = [str(folder / f"{number:08}.jpg") for number in range(job["count"])]
     if trivial:  # load what is loaded on first use
-        extract(paths[:1], made, None, progress=False)
+        extract(as_sources(paths[:1]), [made], None, progress=False)
     began = time.perf_counter()
-    extraction = extract(paths, made, job["workspace"], progress=False)
+    found = extract(as_sources(paths), [made], job["workspace"], progress=False)
     peak = _peak_mb()
-    features = extraction.features
+    features = found.of_photos()
     seconds = time.perf_counter() - began
     if features.shape != (job["count"], made.n_features):
         raise RuntimeError(f"{features.shape} features of {job['count']} photos")
     return {
         "seconds": seconds,
-        "computed": extraction.n_computed,
+        "computed": found.n_computed,
         "peak_mb": peak,
         "peak_with_array_mb": _peak_mb(),
         "tensorflow": "tensorflow" in sys.modules,

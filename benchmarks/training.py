@@ -27,8 +27,9 @@ from tables import table
 import carlib
 from carlib import runtime
 from carlib.model.head import LinearHead
-from carlib.training.fitting import train_head
 from carlib.training.keras_head import Head
+from carlib.training.loop import listener, run_epochs
+from carlib.training.options import TrainingOptions
 
 BATCH, RATE, SEED = 10, 0.01, 1
 Sets = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -56,17 +57,9 @@ def random_features(width: int) -> Sets:
 def by_carlib(x: np.ndarray, y: np.ndarray, epochs: int) -> LinearHead:
     """Train carlib's head, each epoch's metrics delivered."""
     head, heard = Head(x.shape[1], int(y.max()) + 1, SEED, learning_rate=RATE), []
-    rates = np.full(-(-len(y) // BATCH), RATE)
-    train_head(
-        head,
-        (x, y),
-        None,
-        batch_size=BATCH,
-        epochs=epochs,
-        rates=lambda epoch: rates,
-        early_stopping=None,
-        on_epoch=heard.append,
-    )
+    options = TrainingOptions(batch_size=BATCH, epoch=epochs)
+    told = listener(lambda *figures: heard.append(figures))
+    run_epochs(head, (x, y), None, options, [told])
     if len(heard) != epochs:
         raise SystemExit("Not every epoch was heard of.")
     return head.linear()

@@ -37,9 +37,11 @@ class Carlib:
 
     def compute(self, prepared: Any) -> np.ndarray:
         from carlib.bottlenecks.extract import extract
+        from carlib.data.photos import as_sources
 
         paths, workspace = prepared
-        return extract(paths, self.backbone, workspace, progress=False).features
+        sources = as_sources(paths)
+        return extract(sources, [self.backbone], workspace, progress=False).of_photos()
 
 
 class Again(Carlib):

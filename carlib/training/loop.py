@@ -77,28 +77,28 @@ def train_head(
         watcher = listener(lambda *told: best.note(*told, head.weights))
         callbacks = [watcher, *callbacks]
     judged = validation and (validation.as_they_are(), validation.labels)
-    last = _run(head, (rows, labels), judged, options, callbacks)
+    last = run_epochs(head, (rows, labels), judged, options, callbacks)
     if best:
         head.layer.set_weights(best.weights)
     best_epoch = best.epoch if best else _restored(callbacks, last)
     return TrainedHead(head.linear(), best_epoch, l2, options.augment)
 
 
-def listener(hear: Callable[[int, Mapping[str, float]], bool]) -> Any:
+def listener(hear: Callable[[int, Mapping[str, float]], Any]) -> Any:
     """Return a Keras callback that hears of each epoch and its figures.
 
     Args:
-        hear: Is called with them; True ends the training.
+        hear: Is called with them; what counts as true ends the training.
     """
 
     def on_epoch_end(epoch: int, logs: Mapping[str, float]) -> None:
-        callback.model.stop_training |= hear(epoch, logs)
+        callback.model.stop_training |= bool(hear(epoch, logs))
 
     callback = runtime.keras().callbacks.LambdaCallback(on_epoch_end=on_epoch_end)
     return callback
 
 
-def _run(
+def run_epochs(
     head: Head,
     train: tuple[np.ndarray, np.ndarray],
     validation: tuple[np.ndarray, np.ndarray] | None,
