@@ -58,6 +58,22 @@ def core() -> Any:
     return openvino().Core()
 
 
+def save_openvino(model: Any, path: Path) -> None:
+    """Write an OpenVINO model into its two files, no number rounded."""
+    openvino().save_model(model, path, compress_to_fp16=False)
+
+
+def freeze(function: Any, *signature: Any) -> Any:
+    """Trace a function and turn its variables into constants: faster, and one file."""
+    tf = tensorflow()
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    traced = tf.function(function, input_signature=signature, autograph=False)
+    return convert_variables_to_constants_v2(traced.get_concrete_function())
+
+
 @contextlib.contextmanager
 def no_telemetry() -> Iterator[None]:
     """Keep OpenVINO and NNCF from reporting each import to their makers' server.

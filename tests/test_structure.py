@@ -30,16 +30,16 @@ ORDER = {
     "data": ("images", "photos", "locate", "index", "table"),
     "backbones": (
         *("efficientnet_lite", "architectures", "weights", "precisions", "kept"),
-        *("engines", "graphs", "int8", "backbone"),
+        *("engines", "int8", "own", "backbone"),
     ),
     "bottlenecks": (
-        *("shards", "stat_index", "cache", "extract", "features", "transformer"),
+        *("shards", "stat_index", "cache", "features", "extract", "transformer"),
     ),
     "model": ("head", "file", "keras_model", "model", "export"),
     "training": (
-        *("progress", "early_stopping", "schedules", "optimizers", "logs"),
-        *("photo_set", "folds", "choose_l2", "keras_head", "fitting", "loop"),
-        *("options", "trainer"),
+        *("ranges", "early_stopping", "schedules", "optimizers", "options", "plain"),
+        *("progress", "logs", "photo_set", "folds", "choose_l2"),
+        *("keras_head", "loop", "trainer"),
     ),
     "evaluation": ("metrics", "evaluate", "resampling", "cross_validation", "compare"),
     "plots": ("style", "photos", "charts", "comparison"),

@@ -12,31 +12,36 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from carlib.backbones.backbone import Backbone
 from carlib.bottlenecks.extract import extract
+from carlib.data.photos import as_sources
 
 
-class Tiny(Backbone):
+class Tiny:
     """A network of two numbers, so that the cache and what feeds it are what is tested.
 
-    It is its own engine. `seconds` is what a batch takes.
+    It meets `Network`, and is its own engine. `seconds` is what a batch takes.
     """
 
-    def __init__(self, bias=0, seconds=0):
-        self.arch, self.fingerprint = "Tiny", f"{bias}" * 64
-        self.fingerprint_of_weights = f"{bias + 5}" * 64
-        self.weights_name, self.interpolation = "none", "bilinear"
-        self.precision = "float32"
-        self.input_size, self.n_features, self.bias = 128, 2, bias
-        self.seen, self.batch_size, self.seconds = 0, 4, seconds
+    arch, weights_name, precision = "Tiny", "none", "float32"
+    input_size, interpolation, n_features = 128, "bilinear", 2
+    batch_size, at_once = 4, 2
 
-    def engine(self, kept=None):
+    def __init__(self, bias=0, seconds=0):
+        self.fingerprint = f"{bias}" * 64
+        self.bias, self.seconds, self.seen = bias, seconds, 0
+
+    def keep_in(self, folder):
+        pass
+
+    def engine(self):
         return self
 
-    def stream(self, batches):
-        for tag, pixels in batches:
-            time.sleep(self.seconds)
-            yield tag, self.features(pixels)
+    def start(self, pixels):
+        return pixels
+
+    def wait(self, pixels):
+        time.sleep(self.seconds)
+        return self.features(pixels)
 
     def features(self, pixels):
         self.seen += len(pixels)
@@ -64,9 +69,15 @@ def table(folder):
     return pd.DataFrame({"image_path": [str(p) for p in paths(folder)]})
 
 
+def features_of(photos, backbone, workspace, **options):
+    """What `extract` returns for photos as people hand them in, and one backbone."""
+    options = {"progress": False} | options
+    return extract(as_sources(photos), [backbone], workspace, **options)
+
+
 def counts(photos, backbone, workspace, **options):
-    extraction = extract(photos, backbone, workspace, progress=False, **options)
-    return extraction.n_cached, extraction.n_computed
+    features = features_of(photos, backbone, workspace, **options)
+    return features.n_cached, features.n_computed
 
 
 def shards(workspace):

@@ -27,7 +27,8 @@ class Architecture:
 
     Pixels 0 … 255 are scaled as `pixel * scale + offset`. `file` is the name of the
     ImageNet weights in Keras's cache, None where they are embedded; `md5` is Keras's
-    own checksum of it, None where Keras has none.
+    own checksum of it, None where Keras has none. `own` is empty but for somebody's own
+    network, of which it is the SHA-256 (see `own.py`).
     """
 
     name: str
@@ -41,6 +42,7 @@ class Architecture:
     file: str | None = None
     folder: str = ""
     md5: str | None = None
+    own: str = ""
 
     @property
     def address(self) -> str:

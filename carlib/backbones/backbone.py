@@ -5,28 +5,36 @@ import functools
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from carlib import runtime
-from carlib.backbones import architectures, engines, graphs, precisions
+from carlib.backbones import architectures, engines, kept, own, precisions
 from carlib.backbones.architectures import Architecture
 from carlib.backbones.int8 import Calibration, quantize
-from carlib.backbones.weights import find_weights, identity, imagenet_file, load_into
+from carlib.backbones.weights import (
+    fill,
+    find_weights,
+    imagenet_file,
+    read_vector,
+    vector_by,
+)
 from carlib.errors import OptionError, WeightsError
 from carlib.messages import say
 
 # Part of every fingerprint: raise it when features come to mean something else.
-FEATURE_VERSION = 2
+FEATURE_VERSION = 3
 
 
 class Backbone:
     """A network with its weights, preprocessing and fingerprint; nothing in it trains.
 
     Args:
-        arch: One of `carlib.ARCHS`, or "auto" (see `resolve_arch`).
+        arch: One of `carlib.ARCHS`, or "auto" (see `resolve_arch`). For a network of
+            your own see `from_keras`.
         weights: "imagenet" (Keras's cache in KERAS_HOME, else a download), the path of
             a weights file in a layout that Keras reads (`.h5`, `.weights.h5`), None for
             random ones drawn from `seed`, or all of them in one vector, as
@@ -61,24 +69,72 @@ class Backbone:
 
     def __init__(
         self,
-        arch: str = "InceptionV3",
+        arch: str | Architecture = "InceptionV3",
         weights: str | os.PathLike | np.ndarray | None = "imagenet",
         seed: int = 1,
         precision: str = "auto",
         calibration: Any = None,
     ):
         self.precision = precisions.resolve(precision)
-        self.calibration = _calibration(self.precision, calibration)
-        name = resolve_arch() if arch == "auto" else arch
-        self.architecture: Architecture = architectures.find(name)
+        self.calibration = Calibration.given(calibration, self.precision)
+        if not isinstance(arch, Architecture):
+            arch = architectures.find(resolve_arch() if arch == "auto" else arch)
+        self.architecture = arch
         self.weights, self.seed = weights, seed
         self._engine: engines.Engine | None = None
-        self._source = find_weights(self.architecture, weights)
-        self.arch = self.architecture.name
-        self.input_size = self.architecture.input_size
-        self.n_features = self.architecture.n_features
-        self.interpolation = self.architecture.interpolation
+        self._folder: Path | None = None  # where the network is to be kept
+        self._kept_in: Path | None = None
+        self._source = None if arch.own else find_weights(arch, weights)
+        if isinstance(weights, np.ndarray):
+            self.weights = self._source  # which nobody else can change
+        self.arch, self.interpolation = arch.name, arch.interpolation
+        self.input_size, self.n_features = arch.input_size, arch.n_features
         self.weights_name = self._name_of_weights()
+
+    @classmethod
+    def from_keras(
+        cls,
+        model: Any,
+        *,
+        name: str,
+        preprocessing: Callable[[Any], Any] | None = None,
+        interpolation: str = "bilinear",
+        precision: str = "auto",
+        calibration: Any = None,
+    ) -> "Backbone":
+        """Make a backbone of a Keras network of your own.
+
+        It's a copy: training the model later changes nothing here. A model that was
+        trained on it is saved without it, so that `load_model` needs it again.
+
+        Args:
+            model: Functional or Sequential, from square RGB pixels to features (n, d),
+                such as one of `keras.applications` with pooling="avg".
+            name: What to call it: letters, digits and . _ -
+            preprocessing: What the network wants done to pixels 0 … 255, float32
+                (n, size, size, 3), such as `keras.applications.vgg16.preprocess_input`;
+                None: nothing.
+            interpolation: "bilinear" or "bicubic".
+            precision, calibration: As of `Backbone`.
+
+        Raises:
+            OptionError: With all that is wrong with the model or the name.
+
+        Example:
+            >>> vgg = keras.applications.VGG16(include_top=False, pooling="avg",
+            ...     input_shape=(224, 224, 3))
+            >>> preprocess = keras.applications.vgg16.preprocess_input
+            >>> backbone = carlib.Backbone.from_keras(
+            ...     vgg, name="VGG16", preprocessing=preprocess)
+            >>> model = carlib.ImageClassificationTrainer(arch=backbone).fit(train)
+        """
+        made = own.architecture_of(model, name, preprocessing, interpolation)
+        return cls(made, "own", precision=precision, calibration=calibration)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is somebody's own network, which carlib can't make again."""
+        return bool(self.architecture.own)
 
     def __repr__(self) -> str:
         return (
@@ -86,19 +142,35 @@ class Backbone:
             f"precision={self.precision!r})"
         )
 
-    def __reduce__(self):
-        """Copy and pickle what it was made from, not what runs."""
+    def __copy__(self) -> "Backbone":
+        """Return itself: nothing in it changes what a feature is."""
+        return self
+
+    def __deepcopy__(self, memo: Any) -> "Backbone":
+        """Return itself, as `copy.copy` does."""
+        return self
+
+    def __reduce__(self) -> tuple:
+        """Pickle what it was made from, not what runs."""
+        if self.is_own:
+            raise OptionError(
+                f"{self.arch} is a Keras network of your own, and can't be pickled.",
+                hint="Make it in the other process, by Backbone.from_keras.",
+            )
         made_from = (self.arch, self.weights, self.seed, self.precision)
         state = {"weights_name": self.weights_name}
         return Backbone, (*made_from, self.calibration), state
 
     def at(self, precision: str, calibration: Any = None) -> "Backbone":
         """Return the same backbone, computing at another precision."""
-        other = Backbone(self.arch, self.weights, self.seed, precision, calibration)
+        made_from = (self.architecture, self.weights, self.seed)
+        other = Backbone(*made_from, precision, calibration)
         other.weights_name = self.weights_name
         return other
 
     def _name_of_weights(self) -> str:
+        if self.is_own:
+            return "your own"
         if self.weights is None:
             return f"random, seed {self.seed}"
         if isinstance(self.weights, np.ndarray):
@@ -106,17 +178,19 @@ class Backbone:
         return "imagenet" if self.weights == "imagenet" else self._source.name
 
     @property
-    def weights_options(self) -> dict:
-        """What to hand to `Backbone` to get it again, beside arch, as plain values."""
-        named = self.weights is None or isinstance(self.weights, str)
-        weights = self.weights if named else str(self._source)
-        if isinstance(self.weights, np.ndarray):
-            weights = self.weights_name
-        return {
-            "weights": weights,
-            "weights_seed": self.seed,
-            "precision": self.precision,
-        }
+    def options(self) -> dict[str, Any]:
+        """What to make it of again, as plain values, as far as those can say it."""
+        weights, seed = self.weights, self.seed
+        if isinstance(
+            weights, np.ndarray
+        ):  # a saved model's: those that it was made of
+            weights, _, drawn = self.weights_name.partition("random, seed ")
+            weights, seed = (None, int(drawn)) if drawn else (weights, seed)
+        elif not isinstance(weights, str | None):
+            weights = os.fspath(weights)
+        options = {"arch": self.arch, "weights": weights, "weights_seed": seed}
+        calibration = self.calibration.paths if self.calibration else None
+        return options | {"precision": self.precision, "calibration": calibration}
 
     @property
     def preprocessing(self) -> dict:
@@ -130,22 +204,16 @@ class Backbone:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """What features depend on besides the photo's bytes, as 64 hex digits."""
-        return self._fingerprint(identity(self._source, self.seed))
+        """What features depend on besides the photo's bytes, as 64 hex digits.
 
-    @functools.cached_property
-    def fingerprint_of_weights(self) -> str:
-        """The fingerprint that this backbone has once a saved model holds its weights.
-
-        The other one is by the file they came from: that is known without the network.
+        It is by the weights themselves, not by where they came from: a saved model's
+        backbone has the same.
         """
-        return self._fingerprint(identity(self.weights_vector(), self.seed))
-
-    def _fingerprint(self, weights_identity: str) -> str:
+        weights = self.architecture.own or hashlib.sha256(self._vector).hexdigest()
         parts = {
             "version": FEATURE_VERSION,
             "arch": self.arch,
-            "weights": weights_identity,
+            "weights": weights,
             "preprocessing": self.preprocessing,
             "precision": self.precision,
         }
@@ -154,106 +222,111 @@ class Backbone:
         text = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
+    def weights_vector(self) -> np.ndarray:
+        """Return all weights, float32 (n,), one after another in Keras's order.
+
+        They are read once: what the fingerprint stands for is what the network gets,
+        whatever happens to the file meanwhile.
+
+        Raises:
+            WeightsError: They can't be read, or don't fit the network.
+        """
+        return self._vector
+
     @functools.cached_property
-    def network(self):
-        """The Keras model: pixels 0 … 255, float32 (n, size, size, 3), to features."""
-        keras = runtime.keras()
+    def _vector(self) -> np.ndarray:
+        if self.is_own:
+            return np.concatenate([w.ravel() for w in self._core.get_weights()])
+        vector = read_vector(self._source, self.arch)
+        if vector is None:
+            vector = vector_by(self._core, self._source, self.arch, self.seed)
+        vector.flags.writeable = False
+        return vector
+
+    @functools.cached_property
+    def _core(self) -> Any:
+        """The Keras network itself, from scaled pixels to features."""
         with runtime.plain_float32():
-            core = self.architecture.build()
-            load_into(core, self.arch, self._source, self.seed)
+            return self.architecture.build()
+
+    @functools.cached_property
+    def network(self) -> Any:
+        """The Keras model: pixels 0 … 255, float32 (n, size, size, 3), to features.
+
+        Raises:
+            WeightsError: The weights are another network's.
+        """
+        keras, core = runtime.keras(), self._core
+        if not self.is_own:
+            fill(core, self._vector, self._source, self.arch)
+        with runtime.plain_float32():
             pixels = keras.Input((self.input_size, self.input_size, 3))
             scaled = keras.layers.Rescaling(
                 self.architecture.scale, self.architecture.offset
             )(pixels)
-            network = keras.Model(pixels, core(scaled), name=self._layer_name)
+            name = f"backbone_{self.architecture.slug}"
+            network = keras.Model(pixels, core(scaled), name=name)
         network.trainable = False
         return network
-
-    @property
-    def _layer_name(self) -> str:
-        return f"backbone_{self.architecture.slug}"
 
     @property
     def calibration_id(self) -> str:
         """The SHA-256 of what an int8 backbone was calibrated on; else ""."""
         return self.calibration.identity if self.calibration else ""
 
-    def weights_vector(self, kept: Path | None = None) -> np.ndarray:
-        """Return all weights, float32, one after another in Keras's order.
+    def keep_in(self, folder: Path) -> None:
+        """Take a folder in which the network as OpenVINO has it is kept.
 
-        Args:
-            kept: A folder in which they may lie: there they are had without Keras.
+        With it, a later process needs neither TensorFlow nor the conversion. Where the
+        folder can't be written to, nothing is kept.
         """
-        if isinstance(self._source, np.ndarray):
-            return self._source.copy()
-        weights = graphs.kept_weights(kept)
-        if weights is None:
-            weights = np.concatenate([w.ravel() for w in self.network.get_weights()])
-        return weights
+        self._folder = folder
 
-    def layer(self, kept: Path) -> Any:
-        """Return a Keras layer that is traced to what `network` is; it can't be called.
-
-        Args:
-            kept: A folder in which the network as TensorFlow has it is kept: with it, a
-                later process needs not build it.
-        """
-        graph = graphs.kept_graph(kept)
-        if graph is None:
-            definition = graphs.trace(self.network, "features")
-            graph = graphs.Graph(definition, self.weights_vector())
-            graphs.keep_graph(kept, graph)
-        return graphs.as_layer(graph, self._layer_name, self.n_features)
-
-    def engine(self, kept: Path | None = None) -> engines.Engine:
-        """Return what executes the network on this machine; made once.
-
-        Args:
-            kept: A folder in which the network as OpenVINO has it is kept: with it, a
-                later process needs neither TensorFlow nor the conversion.
-        """
+    def engine(self) -> engines.Engine:
+        """Return what executes the network on this machine; made once."""
         if self._engine is None:
-            self._engine = self._open_engine(kept)
+            self._engine = self._open_engine()
+        elif self._folder != self._kept_in and isinstance(
+            self._engine, engines.OpenVINOEngine
+        ):
+            kept.keep(self._folder, self._converted())
+        self._kept_in = self._folder
         return self._engine
 
-    def _open_engine(self, kept: Path | None) -> engines.Engine:
-        if precisions.executor() == "tensorflow":
+    def _open_engine(self) -> engines.Engine:
+        if engines.executor() == "tensorflow":
             return engines.TensorFlowEngine(self._frozen(), self.precision)
-        model = engines.kept_model(kept)
+        model = kept.kept(self._folder)
         if model is None:
             model = self._converted()
-            if kept is not None:
-                engines.keep_model(kept, model)
+            if self._folder:
+                kept.keep(self._folder, model)
         if self.calibration and self.calibration.network is None:
-            network = engines.network_of(model)
+            network = kept.network_of(model)
             self.calibration = dataclasses.replace(self.calibration, network=network)
         return engines.OpenVINOEngine(model, self.precision)
 
-    def int8_network(self, kept: Path | None = None) -> tuple[bytes, bytes] | None:
-        """Return an int8 backbone's calibrated network, as OpenVINO's two files.
-
-        Args:
-            kept: As `engine` takes it.
-        """
+    def int8_network(self) -> tuple[bytes, bytes] | None:
+        """Return an int8 backbone's calibrated network, as OpenVINO's two files."""
         if self.calibration is None:
             return None
-        self.engine(kept)
+        self.engine()
         return self.calibration.network
 
     def _converted(self) -> Any:
         """Return the network as OpenVINO has it, in int8 where that is asked for."""
         if self.calibration and self.calibration.network:
-            return engines.model_from(self.calibration.network)
+            return kept.model_from(self.calibration.network)
         model = runtime.openvino().convert_model(self._frozen().graph)
         if self.calibration is None:
             return model
         say(f"Calibrating {self.arch} on {len(self.calibration.sources)} photos.")
         return quantize(model, self.calibration, self.input_size, self.interpolation)
 
-    def _frozen(self):
+    def _frozen(self) -> Any:
         tf, network = runtime.tensorflow(), self.network
         pixels = tf.TensorSpec((None, self.input_size, self.input_size, 3), tf.uint8)
-        return freeze(lambda x: network(tf.cast(x, tf.float32)), pixels)
+        return runtime.freeze(lambda x: network(tf.cast(x, tf.float32)), pixels)
 
     def features(self, pixels: np.ndarray) -> np.ndarray:
         """Turn pixels into features.
@@ -265,29 +338,6 @@ class Backbone:
             float32 (n, n_features). A photo's row doesn't depend on the others'.
         """
         return engines.features(self.engine(), pixels, self.n_features)
-
-
-def _calibration(precision: str, given: Any) -> Calibration | None:
-    if (precision == "int8") != (given is not None):
-        raise OptionError(
-            'precision="int8" and calibration=photos go together. Received: '
-            f"precision={precision!r} and calibration "
-            + ("None" if given is None else "photos"),
-            hint="Some 200 of the training photos will do.",
-        )
-    return given if isinstance(given, Calibration | None) else Calibration.on(given)
-
-
-def freeze(function, *signature):
-    """Trace a function and turn its variables into constants: faster, and one file."""
-    from tensorflow.python.framework.convert_to_constants import (
-        convert_variables_to_constants_v2,
-    )
-
-    traced = runtime.tensorflow().function(
-        function, input_signature=signature, autograph=False
-    )
-    return convert_variables_to_constants_v2(traced.get_concrete_function())
 
 
 def resolve_arch(arch: str = "auto", weights: str | None = "imagenet") -> str:

@@ -6,22 +6,99 @@ one is filled up: a photo's features are the same to the bit, whatever is beside
 """
 
 import contextlib
-import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from carlib import runtime
-from carlib.backbones.kept import NETWORK, PARTS, is_whole, keep
 
 HINTS = {"bfloat16": "bf16", "float16": "f16", "float32": "f32", "int8": "f32"}
+Done = Iterator[tuple[Any, np.ndarray]]  # a batch's tag, and its features
 
-Batches = Iterable[tuple[Any, np.ndarray]]
-Results = Generator[tuple[Any, np.ndarray], None, None]
+
+class Engine(Protocol):
+    """What executes a network. It may be used from several threads at once.
+
+    Attributes:
+        batch_size: The most photos a batch.
+        at_once: How many batches are best under way at the same time.
+    """
+
+    batch_size: int
+    at_once: int
+
+    def start(self, pixels: np.ndarray) -> Any:
+        """Begin with a batch of pixels, uint8 (n, size, size, 3); return what runs."""
+
+    def wait(self, running: Any) -> np.ndarray:
+        """Return the features, float32 (n, n_features), of what `start` returned."""
+
+
+class Network(Protocol):
+    """What is asked of a backbone by those who only want its features.
+
+    Attributes:
+        arch, weights_name, precision: What to call it in a workspace.
+        fingerprint: 64 hex digits that change with anything that changes a feature.
+        input_size, interpolation: The pixels that it takes; see `images.resize`.
+        n_features: How many features a photo becomes.
+    """
+
+    arch: str
+    weights_name: str
+    precision: str
+    input_size: int
+    interpolation: str
+    n_features: int
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def keep_in(self, folder: Path) -> None:
+        """Take a folder in which what it's converted to may be kept."""
+
+    def engine(self) -> Engine:
+        """Return what executes it."""
+
+
+class Pipeline:
+    """Hand batches to an engine, some ahead, and take their features in order."""
+
+    def __init__(self, engine: Engine):
+        self._engine = engine
+        self._running: deque[tuple[Any, Any]] = deque()
+
+    def put(self, tag: Any, pixels: np.ndarray) -> Done:
+        """Begin with a batch; yield what has to be done before."""
+        if len(self._running) == self._engine.at_once:
+            yield self._finish()
+        self._running.append((tag, self._engine.start(pixels)))
+
+    def drain(self) -> Done:
+        """Yield all that is under way."""
+        while self._running:
+            yield self._finish()
+
+    def _finish(self) -> tuple[Any, np.ndarray]:
+        tag, running = self._running[0]
+        features = self._engine.wait(running)
+        self._running.popleft()  # not before: an interrupt leaves it to `close`
+        return tag, features
+
+    def close(self) -> None:
+        """Wait for what runs: it writes into memory that is about to go."""
+        for _ in self.drain():
+            pass
+
+
+def executor() -> str:
+    """Return what executes backbones here: "openvino", or "tensorflow" on a GPU."""
+    on_cpu = runtime.gpu() is None and runtime.openvino() is not None
+    return "openvino" if on_cpu else "tensorflow"
 
 
 class OpenVINOEngine:
@@ -42,35 +119,26 @@ class OpenVINOEngine:
             "INFERENCE_PRECISION_HINT": HINTS[precision],
         }
         self._compiled = runtime.core().compile_model(model, "CPU", options)
-        self._at_once = self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        self.at_once = self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        self._free: deque[Any] = deque()
 
-    def stream(self, batches: Batches) -> Results:
-        """Yield (tag, features) for each (tag, pixels), in order, some ahead.
-
-        Pixels are uint8 (n, size, size, 3), with n of 1 to `batch_size`.
-        """
-        free: list[Any] = []
-        running: deque[tuple[Any, int, Any]] = deque()
+    def start(self, pixels: np.ndarray) -> tuple[Any, int]:
+        """Begin with a batch on a core that is free."""
         try:
-            for tag, pixels in batches:
-                if len(running) == self._at_once:
-                    yield self._finish(running, free)
-                request = free.pop() if free else self._compiled.create_infer_request()
-                request.get_input_tensor().data[: len(pixels)] = pixels
-                request.start_async()
-                running.append((tag, len(pixels), request))
-            while running:
-                yield self._finish(running, free)
-        finally:  # what runs writes into memory that is about to go
-            for _, _, request in running:
-                request.wait()
+            request = self._free.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        request.get_input_tensor().data[: len(pixels)] = pixels
+        request.start_async()
+        return request, len(pixels)
 
-    def _finish(self, running: deque, free: list) -> tuple[Any, np.ndarray]:
-        tag, count, request = running.popleft()
+    def wait(self, running: tuple[Any, int]) -> np.ndarray:
+        """Return a batch's features."""
+        request, count = running
         request.wait()
         features = request.get_output_tensor().data[:count].copy()
-        free.append(request)
-        return tag, features
+        self._free.append(request)
+        return features
 
 
 class TensorFlowEngine:
@@ -81,6 +149,8 @@ class TensorFlowEngine:
         precision: "float32", or what `precisions.supported` names beside it.
     """
 
+    at_once = 2
+
     def __init__(self, frozen: Callable, precision: str):
         self._frozen = frozen
         self._option = {
@@ -89,29 +159,20 @@ class TensorFlowEngine:
         }.get(precision)
         self.batch_size = 32 if runtime.gpu() is None else 128
 
-    def stream(self, batches: Batches) -> Results:
-        """Yield (tag, features) for each (tag, pixels), in order, one ahead.
-
-        A GPU computes a batch while the next is made ready.
-        """
+    def start(self, pixels: np.ndarray) -> tuple[Any, int]:
+        """Begin with a batch: a GPU computes it while the next is made ready."""
         tf = runtime.tensorflow()
-        running: deque[tuple[Any, int, Any]] = deque()
-        for tag, pixels in batches:
-            full = np.zeros((self.batch_size, *pixels.shape[1:]), np.uint8)
-            full[: len(pixels)] = pixels
-            with _grappler(self._option):
-                running.append((tag, len(pixels), self._frozen(tf.constant(full))[0]))
-            if len(running) == 2:
-                yield self._finish(running)
-        while running:
-            yield self._finish(running)
+        full = np.zeros((self.batch_size, *pixels.shape[1:]), np.uint8)
+        full[: len(pixels)] = pixels
+        with _grappler(self._option):
+            return self._frozen(tf.constant(full))[0], len(pixels)
 
-    def _finish(self, running: deque) -> tuple[Any, np.ndarray]:
-        tag, count, features = running.popleft()
-        return tag, features.numpy()[:count]
+    def wait(self, running: tuple[Any, int]) -> np.ndarray:
+        """Return a batch's features."""
+        features, count = running
+        return features.numpy()[:count]
 
 
-Engine = OpenVINOEngine | TensorFlowEngine
 _one_at_a_time = threading.Lock()
 
 
@@ -133,40 +194,10 @@ def _grappler(option: str | None) -> Iterator[None]:
 
 def features(engine: Engine, pixels: np.ndarray, n_features: int) -> np.ndarray:
     """Compute the features, float32 (n, n_features), of pixels that are all there."""
-    size = engine.batch_size
-    batches = ((0, pixels[i : i + size]) for i in range(0, len(pixels), size))
-    parts = [part for _, part in engine.stream(batches)]
-    return np.concatenate([np.empty((0, n_features), np.float32), *parts])
-
-
-def model_from(network: tuple[bytes, bytes]) -> Any:
-    """Return the OpenVINO model of which `network_of` made these bytes."""
-    return runtime.core().read_model(*network)
-
-
-def network_of(model: Any) -> tuple[bytes, bytes]:
-    """Return an OpenVINO model as the bytes of its two files."""
-    with tempfile.TemporaryDirectory(prefix="carlib-") as folder:
-        paths = [Path(folder) / part for part in PARTS[NETWORK]]
-        runtime.openvino().save_model(model, paths[0], compress_to_fp16=False)
-        return paths[0].read_bytes(), paths[1].read_bytes()
-
-
-def kept_model(folder: Path | None) -> Any | None:
-    """Return the converted network that lies in a backbone's folder, if it is whole."""
-    if folder is None or not is_whole(folder, NETWORK):
-        return None
-    try:
-        return runtime.core().read_model(folder / NETWORK / PARTS[NETWORK][0])
-    except (OSError, RuntimeError):  # gone meanwhile, or made by a newer OpenVINO
-        return None
-
-
-def keep_model(folder: Path, model: Any) -> None:
-    """Keep a converted network in a backbone's folder, where that can be written to."""
-
-    def write(temporary: Path) -> None:
-        path = temporary / PARTS[NETWORK][0]
-        runtime.openvino().save_model(model, path, compress_to_fp16=False)
-
-    keep(folder, NETWORK, write)
+    pipeline, parts = Pipeline(engine), [np.empty((0, n_features), np.float32)]
+    with contextlib.closing(pipeline):
+        for start in range(0, len(pixels), engine.batch_size):
+            batch = pixels[start : start + engine.batch_size]
+            parts += [part for _, part in pipeline.put(start, batch)]
+        parts += [part for _, part in pipeline.drain()]
+    return np.concatenate(parts)

@@ -33,6 +33,29 @@ class Calibration:
     sources: tuple[Source, ...] = ()
     network: tuple[bytes, bytes] | None = None
 
+    @property
+    def paths(self) -> list[str] | None:
+        """The photos' paths, where they are at hand and all are files."""
+        files = [source.name for source in self.sources if source.is_file]
+        return files if files and len(files) == len(self.sources) else None
+
+    @classmethod
+    def given(cls, photos: Any, precision: str) -> "Calibration | None":
+        """Return what was handed in as `Backbone`'s calibration.
+
+        Raises:
+            OptionError: It doesn't go with the precision.
+            ImageError: A photo can't be read.
+        """
+        if (precision == "int8") != (photos is not None):
+            raise OptionError(
+                'precision="int8" and calibration=photos go together. Received: '
+                f"precision={precision!r} and calibration "
+                + ("None" if photos is None else "photos"),
+                hint="Some 200 of the training photos will do.",
+            )
+        return photos if isinstance(photos, Calibration | None) else cls.on(photos)
+
     @classmethod
     def on(cls, photos: Any) -> "Calibration":
         """Choose up to 200 photos, evenly over those handed in, and hash them.

@@ -74,12 +74,6 @@ def supported() -> set[str]:
     return {"float32", *(able[name] for name in listed if name in able)}
 
 
-def executor() -> str:
-    """Return what executes backbones here: "openvino", or "tensorflow" on a GPU."""
-    on_cpu = runtime.gpu() is None and runtime.openvino() is not None
-    return "openvino" if on_cpu else "tensorflow"
-
-
 def _flags() -> set[str]:
     """Return what the CPU can do by Linux's account; nothing on other systems."""
     try:

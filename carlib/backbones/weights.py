@@ -1,8 +1,10 @@
 """A backbone's weights: found or downloaded, told apart, loaded into its network."""
 
-import hashlib
+import contextlib
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +12,6 @@ from carlib.backbones import efficientnet_lite
 from carlib.backbones.architectures import Architecture
 from carlib.downloads import download
 from carlib.errors import CarlibError, OptionError, WeightsError
-from carlib.files import sha256_of
 
 MAX_BYTES = 400_000_000  # the largest, ResNet101V2's, have 171 MB
 
@@ -75,38 +76,115 @@ def _download(architecture: Architecture, path: Path) -> None:
         ) from error
 
 
-def identity(source: Source, seed: int) -> str:
-    """Return what tells these weights from all others, without loading them."""
-    if source is None:
-        return f"random {seed}"
-    if isinstance(source, np.ndarray):
-        return hashlib.sha256(source.tobytes()).hexdigest()
-    return sha256_of(source)
+def read_vector(source: Source, arch: str) -> np.ndarray | None:
+    """Return all weights of a source in one vector, float32, in Keras's order.
+
+    Returns:
+        (n,), or None where only the network itself can tell them: random ones, and
+        Keras 3's own layout.
+
+    Raises:
+        WeightsError: They can't be read, or are not numbers.
+    """
+    with _in_words(source, arch):
+        if source is None:
+            return None
+        if isinstance(source, np.ndarray):
+            return _checked(source)
+        if source.suffix == ".pth":
+            return _joined(efficientnet_lite.imagenet_weights(source)[0])
+        arrays = _read_h5(source)
+        return None if arrays is None else _joined(arrays)
 
 
-def load_into(network, arch: str, source: Source, seed: int) -> None:
-    """Give a network its weights.
+def vector_by(network: Any, source: Source, arch: str, seed: int) -> np.ndarray:
+    """Return the weights that `read_vector` could not, by way of the network.
 
     Raises:
         WeightsError: They are another network's, or damaged.
     """
-    try:
+    with _in_words(source, arch):
         if source is None:
             network.set_weights(_random(network, seed))
-        elif isinstance(source, np.ndarray):
-            network.set_weights(_unpacked(source, network))
-        elif source.suffix == ".pth":
-            network.set_weights(efficientnet_lite.imagenet_weights(source)[0])
         else:
             network.load_weights(source)
-    except (ValueError, KeyError, OSError, TypeError) as error:
+        return _joined(network.get_weights())
+
+
+def fill(network: Any, vector: np.ndarray, source: Source, arch: str) -> None:
+    """Give a network its weights, out of one vector.
+
+    Raises:
+        WeightsError: They are another network's.
+    """
+    with _in_words(source, arch):
+        network.set_weights(_unpacked(vector, network))
+
+
+@contextlib.contextmanager
+def _in_words(source: Source, arch: str) -> Iterator[None]:
+    """Make one clear error of whatever a damaged file, or another's, comes to."""
+    try:
+        yield
+    except (ValueError, KeyError, OSError, TypeError, RuntimeError) as error:
         name = source.name if isinstance(source, Path) else "the vector"
+        lines = str(error).splitlines() or [type(error).__name__]
         raise WeightsError(
             f"The weights in {name} do not fit {arch} without its classifier: "
-            f"{str(error).splitlines()[0][:200]}",
+            f"{lines[0][:200]}",
             hint="Pass the weights of this very network, saved with include_top="
             "False. A file in Keras's cache that is damaged: delete it.",
         ) from error
+
+
+def _read_h5(path: Path) -> list[np.ndarray] | None:
+    """Read a file in Keras's first layout, in its order, which is the network's.
+
+    It is the order in which Keras itself hands them to the network's layers.
+
+    Returns:
+        None where it has another layout.
+    """
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        top = file.get("model_weights", file)
+        groups = [top[name] for name in _names(top, "layer_names")]
+        found = [group[w] for group in groups for w in _names(group, "weight_names")]
+        if not found:
+            return None
+        for dataset in found:
+            _check_dataset(dataset, file)
+        if sum(dataset.size for dataset in found) * 4 > MAX_BYTES:
+            raise ValueError(f"it says it holds more than {MAX_BYTES:,} bytes")
+        return [dataset[()] for dataset in found]
+
+
+def _names(group: Any, attribute: str) -> list[str]:
+    """Return a list of names; Keras divides one that is too long for an attribute."""
+    parts = [group.attrs.get(attribute, ())]
+    while f"{attribute}{len(parts) - 1}" in group.attrs:
+        parts.append(group.attrs[f"{attribute}{len(parts) - 1}"])
+    names = [name for part in parts for name in part]
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+
+
+def _check_dataset(dataset: Any, file: Any) -> None:
+    """Refuse what reads other files than the one that was asked for."""
+    elsewhere = dataset.file.filename != file.filename
+    if elsewhere or dataset.is_virtual or dataset.external:
+        raise ValueError(f"{dataset.name} lies in another file")
+
+
+def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    parts = [np.asarray(array, np.float32).ravel() for array in arrays]
+    return _checked(np.concatenate(parts))
+
+
+def _checked(vector: np.ndarray) -> np.ndarray:
+    if not np.isfinite(vector).all():
+        raise ValueError("some are not numbers, or infinite")
+    return vector
 
 
 def _random(network, seed: int) -> list[np.ndarray]:

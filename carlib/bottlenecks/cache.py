@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from carlib.backbones.backbone import Network
+from carlib.backbones.engines import Network
 from carlib.backbones.kept import NETWORK, is_whole
 from carlib.bottlenecks.shards import (
     DAMAGED,

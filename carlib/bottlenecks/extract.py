@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from carlib import interrupts
-from carlib.backbones.backbone import Backbone, Network
-from carlib.backbones.engines import Pipeline
+from carlib.backbones.backbone import Backbone
+from carlib.backbones.engines import Network, Pipeline
 from carlib.bottlenecks.cache import open_index, open_shards
 from carlib.bottlenecks.features import Features
 from carlib.bottlenecks.shards import Shards
@@ -247,6 +247,8 @@ class _Lane:
 
     def __init__(self, network: Network, shards: Shards):
         self.network, self.shards = network, shards
+        if shards.folder:
+            network.keep_in(shards.folder)
         self.under_way: set[bytes] = set()  # photos that are being computed, or were
         self._batch: list[tuple[int, bytes, np.ndarray]] = []
         self._pipeline: Pipeline | None = None
@@ -264,8 +266,6 @@ class _Lane:
         """Make the engine ready, once."""
         if self._pipeline is None:
             self.shards.prepare()  # before a network lies there that nobody knows of
-            if self.shards.folder:
-                self.network.keep_in(self.shards.folder)
             self._engine = self.network.engine()
             self._pipeline = Pipeline(self._engine)
 
@@ -285,9 +285,11 @@ class _Lane:
 
     def close(self) -> None:
         """Await what runs, and write what was computed."""
-        if self._pipeline:
-            self._pipeline.close()
-        self._write()
+        try:
+            if self._pipeline:
+                self._pipeline.close()
+        finally:
+            self._write()
 
     def _start(self) -> Iterator[int]:
         rows, keys, squares = zip(*self._batch, strict=True)

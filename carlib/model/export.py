@@ -7,16 +7,14 @@ Both formats take `pixels`, uint8 (n, height, width, 3), RGB and of any size, an
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from carlib import runtime
-from carlib.backbones import graphs
-from carlib.backbones.backbone import freeze
-from carlib.bottlenecks.cache import shards_folder
 from carlib.errors import ExportError, OptionError
 from carlib.files import atomic_folder, write_bytes, write_text
-from carlib.model.keras_model import keras_model, resized
+from carlib.model.keras_model import resized
 from carlib.model.model import ImageClassificationModel
 
 TOLERANCE = 1e-5  # of a probability, on photos of the input size
@@ -79,10 +77,10 @@ def labels_text(model: ImageClassificationModel) -> str:
     return "\n".join(model.class_names) + "\n"
 
 
-def freeze_model(model: ImageClassificationModel):
+def freeze_model(model: ImageClassificationModel) -> Any:
     """Return a model as one TensorFlow function whose weights are constants."""
     tf, network = runtime.tensorflow(), model.keras_model
-    return freeze(
+    return runtime.freeze(
         lambda pixels: tf.identity(network(pixels), name="probabilities"), _pixels()
     )
 
@@ -95,20 +93,6 @@ def _pixels():
 def write_frozen_graph(frozen, path: Path) -> None:
     """Write what `freeze_model` returned as a `.pb` file."""
     graph = frozen.graph.as_graph_def()
-    write_bytes(path, graph.SerializeToString(deterministic=True))
-
-
-def write_kept_graph(
-    model: ImageClassificationModel, path: Path, workspace_path: str | os.PathLike
-) -> None:
-    """Write a model as a `.pb` file, by the networks that a workspace keeps.
-
-    Those that it doesn't keep are built, and kept.
-    """
-    backbones = model.backbones
-    layers = [b.layer(shards_folder(workspace_path, b)) for b in backbones]
-    whole = keras_model(backbones, model.head, model.augment, layers)
-    graph = graphs.frozen(whole, "probabilities")
     write_bytes(path, graph.SerializeToString(deterministic=True))
 
 
@@ -181,9 +165,8 @@ def _prove(name: str, run: Callable, model: ImageClassificationModel) -> None:
     size = model.backbones[0].input_size
     shape = (4, size, size, 3)
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    expected = model.head.averaged(
-        lambda mirrored: _features(model, pixels, mirrored), model.augment == "flip"
-    )
+    views = (False, True) if model.augment == "flip" else (False,)
+    expected = model.head.averaged(_features(model, pixels, view) for view in views)
     given = np.asarray(run(runtime.tensorflow().constant(pixels)))
     difference = float(np.abs(given - expected).max())
     if not difference <= TOLERANCE:

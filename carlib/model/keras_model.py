@@ -14,15 +14,13 @@ def keras_model(
     backbones: Sequence[Backbone],
     head: LinearHead,
     augment: str | None = None,
-    networks: Sequence[Any] | None = None,
 ) -> Any:
     """Return a Keras model: pixels, uint8 (n, height, width, 3), to probabilities.
 
-    With augment="flip" it averages a photo and its mirror image. `networks` stand for
-    the backbones' own, such as each one's `Backbone.layer`.
+    With augment="flip" it averages a photo and its mirror image.
     """
     keras = runtime.keras()
-    networks = networks or [backbone.network for backbone in backbones]
+    networks = [backbone.network for backbone in backbones]
     with runtime.plain_float32():
         pixels = keras.Input((None, None, 3), dtype="uint8", name="pixels")
         squares = [resized(pixels, backbone) for backbone in backbones]

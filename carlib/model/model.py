@@ -179,7 +179,8 @@ class ImageClassificationModel:
         arrays = {f"{name}.npy": getattr(self.head, name) for name in HEAD}
         networks: dict[str, bytes] = {}
         for number, backbone in enumerate(self.backbones):
-            arrays[backbone_member(number)] = backbone.weights_vector()
+            if not backbone.is_own:
+                arrays[backbone_member(number)] = backbone.weights_vector()
             if network := backbone.int8_network():
                 networks |= zip(int8_members(number), network, strict=True)
         write_model(path, self._fields(), arrays, networks)
@@ -194,6 +195,7 @@ class ImageClassificationModel:
                     "preprocessing": backbone.preprocessing,
                     "precision": backbone.precision,
                     "calibration": backbone.calibration_id,
+                    "own": backbone.architecture.own,
                 }
                 for backbone in self.backbones
             ],
@@ -210,7 +212,9 @@ class ImageClassificationModel:
 
 
 def load_model(
-    path: str | os.PathLike, workspace_path: str | os.PathLike | None = None
+    path: str | os.PathLike,
+    workspace_path: str | os.PathLike | None = None,
+    backbones: Sequence[Backbone] = (),
 ) -> ImageClassificationModel:
     """Load a model that `save` wrote; needs no network, data or cache.
 
@@ -220,21 +224,26 @@ def load_model(
     Args:
         path: The file.
         workspace_path: A workspace whose bottleneck cache `predict` shall use.
+        backbones: Those that `Backbone.from_keras` made, if it was trained on such:
+            they are in no file.
 
     Raises:
-        ArchiveError: It's not such a file, or damaged, or from a newer carlib.
+        ArchiveError: It's not such a file, or damaged, or from a newer carlib, or was
+            trained on a network of somebody's own that isn't among `backbones`.
 
     Example:
         >>> model = carlib.load_model("ImageModel.zip")
     """
     try:
         fields, arrays, networks = read_model(path)
-        backbones = tuple(
-            _backbone(described, arrays[backbone_member(number)], networks, number)
+        made = tuple(
+            _own_backbone(described, backbones)
+            if described["own"]
+            else _backbone(described, arrays[backbone_member(number)], networks, number)
             for number, described in enumerate(fields["backbones"])
         )
         head = LinearHead(*(arrays[f"{name}.npy"] for name in HEAD))
-        _check(fields, backbones, head)
+        _check(fields, made, head)
     except (ArchiveError, OptionError) as error:
         raise ArchiveError(
             f"{Path(path).name} can't be loaded. {error.message}",
@@ -242,7 +251,7 @@ def load_model(
             error.hint or "Save the model again, or fetch the file again.",
         ) from error
     return ImageClassificationModel(
-        backbones=backbones,
+        backbones=made,
         class_names=tuple(fields["class_names"]),
         head=head,
         history=pd.DataFrame(fields["history"]).astype({"learning_rate": float}),
@@ -263,6 +272,21 @@ def _backbone(
     )
     backbone.weights_name = described["weights"]
     return backbone
+
+
+def _own_backbone(described: dict, backbones: Sequence[Backbone]) -> Backbone:
+    """Return the backbone of somebody's own that a model was trained on."""
+    name, precision = described["arch"], or_float32(described["precision"])
+    for backbone in backbones:
+        if backbone.arch == name and backbone.architecture.own == described["own"]:
+            return backbone.at(precision, backbone.calibration)
+    changed = any(backbone.arch == name for backbone in backbones)
+    raise ArchiveError(
+        f"It was trained on {name}, a Keras network of somebody's own"
+        + (", and the one handed in differs from it." if changed else "."),
+        hint=f"Pass backbones=[Backbone.from_keras(..., name={name!r})], with the "
+        "layers, weights and preprocessing that it was trained with.",
+    )
 
 
 def _table_of(photos: Any, sources: Sequence[Source]) -> pd.DataFrame:

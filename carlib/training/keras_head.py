@@ -1,6 +1,5 @@
 """The head in Keras: one softmax layer on cached features, an epoch a compiled loop."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -214,10 +213,8 @@ def _rows(values: Any, rows: slice, order: np.ndarray | None) -> Any:
     return tf.gather(values, order[rows])
 
 
-def blocks(
-    features: Any, batch_size: int = 1, size: int | None = None
-) -> Iterator[slice]:
+def blocks(features: Any, batch_size: int = 1, size: int | None = None) -> list[slice]:
     """Divide rows into blocks of whole batches that fit into `IN_MEMORY`."""
     n_rows, n_bytes = len(features), 4 * features.shape[1] * batch_size
     size = size or max(1, IN_MEMORY // n_bytes) * batch_size
-    return (slice(start, start + size) for start in range(0, n_rows, size))
+    return [slice(start, start + size) for start in range(0, n_rows, size)]

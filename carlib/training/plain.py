@@ -6,7 +6,7 @@ from typing import Any
 
 from carlib.backbones.backbone import Backbone
 from carlib.backbones.precisions import or_float32
-from carlib.errors import OptionError
+from carlib.errors import CarlibError, OptionError
 from carlib.training import optimizers, schedules
 from carlib.training.early_stopping import EarlyStopping
 from carlib.training.options import TrainingOptions
@@ -54,8 +54,15 @@ def from_plain(plain: Any, known: set[str], arch: Any = None) -> dict[str, Any]:
     for name, make in _MAKERS.items():
         if made.get(name) is not None:
             made[name] = _made(name, make, made[name])
-    arch = _made("backbones", _backbones, described) if arch is None else arch
-    return made | {"arch": arch}
+    return made | {"arch": _remade(described) if arch is None else arch}
+
+
+def _remade(described: Any) -> list[Backbone] | Backbone:
+    try:
+        return _made("backbones", _backbones, described)
+    except CarlibError as error:
+        hint = f"{error.hint} Or pass arch=, a Backbone.".strip()
+        raise type(error)(error.message, error.problems, hint) from error
 
 
 def _backbones(described: Sequence[Mapping[str, Any]]) -> list[Backbone] | Backbone:
@@ -69,8 +76,7 @@ def _backbone(
     precision = or_float32(precision)
     if precision == "int8" and calibration is None:
         raise OptionError(
-            f"{arch} was calibrated on photos that are not files of their own.",
-            hint="Pass arch=, a Backbone that is calibrated.",
+            f"{arch} was calibrated on photos that are not files of their own."
         )
     photos = calibration if precision == "int8" else None
     return Backbone(arch, weights, weights_seed, precision, photos)

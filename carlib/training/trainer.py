@@ -23,9 +23,9 @@ from carlib.errors import CarlibError, OptionError
 from carlib.files import write_text
 from carlib.model.export import freeze_model, labels_text, write_frozen_graph
 from carlib.model.model import ImageClassificationModel
-from carlib.training import ranges
+from carlib.training import loop, ranges
 from carlib.training.logs import KINDS, log_callbacks
-from carlib.training.loop import TrainedHead, listener, train_head
+from carlib.training.loop import TrainedHead, listener
 from carlib.training.options import TrainingOptions
 from carlib.training.photo_set import PhotoSet, class_names, data_hash
 from carlib.training.plain import from_plain, to_plain
@@ -139,7 +139,7 @@ class ImageClassificationTrainer(TrainingOptions):
             watched = self.photo_set(validation, "Validation", classes)
         else:
             fitted, watched = self.hold_out(fitted)
-        trained, history = self._train(fitted, watched)
+        trained, history = self.train_head(fitted, watched)
         model = ImageClassificationModel(
             backbones=self.backbones,
             class_names=classes,
@@ -205,10 +205,14 @@ class ImageClassificationTrainer(TrainingOptions):
         rest, watched = train.hold_out(self.held_out_share, self.seed)
         return rest, watched if len(watched) else None
 
-    def _train(
-        self, train: PhotoSet, watched: PhotoSet | None
+    def train_head(
+        self, train: PhotoSet, watched: PhotoSet | None = None
     ) -> tuple[TrainedHead, pd.DataFrame]:
-        """Train a head, and tell of it whoever is to be told."""
+        """Train a head on photos, and tell of it: the training phase alone.
+
+        Returns:
+            The head, and the history as a model has it.
+        """
         sizes = {"Train": train.n_rows} if self.test_on_train_set else {}
         sizes |= {"Validation": len(watched)} if watched else {}
         batches = {name: -(-size // self.batch_size) for name, size in sizes.items()}
@@ -221,7 +225,8 @@ class ImageClassificationTrainer(TrainingOptions):
         with log_callbacks(self.logs, Path(self.workspace_path or ".")) as written:
             # The listener comes last: whoever else is told may call `stop`.
             callbacks = [*self.callbacks, *written, listener(hear)]
-            return train_head(self, train, watched, callbacks), reporter.history()
+            trained = loop.train_head(self, train, watched, callbacks)
+        return trained, reporter.history()
 
     def options(self) -> dict[str, Any]:
         """Return all options but the callbacks as plain values, ready for JSON."""

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from carlib import runtime
-from carlib.backbones import engines, precisions
+from carlib.backbones import engines, kept, precisions
 from carlib.backbones.backbone import Backbone
-from carlib.backbones.engines import OpenVINOEngine, TensorFlowEngine
+from carlib.backbones.engines import OpenVINOEngine, Pipeline, TensorFlowEngine
 from carlib.bottlenecks.extract import compute_bottlenecks
 from carlib.errors import OptionError
 
 needs_openvino = pytest.mark.skipif(
-    precisions.executor() != "openvino", reason="no OpenVINO, or a GPU"
+    engines.executor() != "openvino", reason="no OpenVINO, or a GPU"
 )
 OF_FLOATS = sorted(precisions.supported() - {"int8"})
 
@@ -65,18 +65,23 @@ def test_each_precision_is_what_it_says(exact, precision):
 
 def test_results_come_in_order_with_their_tags(backbone):
     pixels = noise(10)
-    batches = [(i, pixels[i : i + 1]) for i in range(10)]
-    tags, parts = zip(*backbone.engine().stream(batches), strict=True)
+    pipeline, done = Pipeline(backbone.engine()), []
+    for i in range(10):
+        done += pipeline.put(i, pixels[i : i + 1])
+    done += pipeline.drain()
+    tags, parts = zip(*done, strict=True)
     assert tags == tuple(range(10))
     np.testing.assert_array_equal(np.concatenate(parts), backbone.features(pixels))
 
 
-def test_a_stream_left_half_way_leaves_the_engine_in_order(backbone):
+def test_a_pipeline_left_half_way_leaves_the_engine_in_order(backbone):
     pixels = noise(8)
     expected = backbone.features(pixels)
-    stream = backbone.engine().stream((i, pixels[i : i + 1]) for i in range(8))
-    next(stream)
-    stream.close()
+    pipeline = Pipeline(backbone.engine())
+    for i in range(3):
+        list(pipeline.put(i, pixels[i : i + 1]))
+    pipeline.close()
+    assert list(pipeline.drain()) == []
     np.testing.assert_array_equal(backbone.features(pixels), expected)
 
 
@@ -94,15 +99,11 @@ def test_tensorflows_option_is_on_only_while_the_engine_computes(exact):
     engine = TensorFlowEngine(exact._frozen(), "bfloat16")
     seen = []
 
-    def batches():
-        yield 0, noise(2)
-        seen.append(dict(options()))
-        yield 1, noise(2)
-
     expected, before = exact.features(noise(2)), dict(options())
-    for _, features in engine.stream(batches()):
+    for _ in range(2):
+        running = engine.start(noise(2))
         seen.append(dict(options()))
-        assert near(features, expected) < 0.1
+        assert near(engine.wait(running), expected) < 0.1
     option = "auto_mixed_precision_onednn_bfloat16"
     assert not any(found.get(option) for found in [before, *seen, options()])
 
@@ -173,8 +174,10 @@ def test_without_openvino_tensorflow_executes(monkeypatch, exact):
 COLD = """
 import sys, carlib
 from carlib.bottlenecks.extract import extract
+from carlib.data.photos import as_sources
 backbone = carlib.Backbone("EfficientNetLite0")
-run = extract(sys.argv[2:], backbone, sys.argv[1], progress=False)
+sources = as_sources(sys.argv[2:])
+run = extract(sources, [backbone], sys.argv[1], progress=False)
 print(run.n_computed, *{"tensorflow", "keras", "openvino_telemetry"} & set(sys.modules))
 """
 
@@ -198,13 +201,13 @@ def test_new_photos_of_a_known_backbone_need_no_tensorflow(tmp_path, photos):
 
 COME_AND_GO = """
 import os, numpy as np
-from carlib.backbones import engines
+from carlib.backbones import engines, kept
 from carlib.backbones.backbone import Backbone
 first = Backbone("EfficientNetLite0")
-network = engines.network_of(first._converted())
+network = kept.network_of(first._converted())
 pixels = np.zeros((1, 224, 224, 3), np.uint8)
-one = engines.OpenVINOEngine(engines.model_from(network), "float32")
-other = engines.OpenVINOEngine(engines.model_from(network), "float32")
+one = engines.OpenVINOEngine(kept.model_from(network), "float32")
+other = engines.OpenVINOEngine(kept.model_from(network), "float32")
 del one
 engines.features(other, pixels, 1280)
 del other
@@ -228,13 +231,32 @@ def test_ctrl_c_is_survived_after_engines_that_came_and_went():
 @needs_openvino
 @pytest.mark.parametrize("part", ["network.bin", "network.xml", "sha256.json"])
 def test_a_damaged_converted_network_is_converted_again(tmp_path, exact, part):
+    def opened():
+        backbone = exact.at("float32")
+        backbone.keep_in(tmp_path)
+        assert isinstance(backbone.engine(), OpenVINOEngine)
+        return backbone
+
     expected = exact.features(noise(2))
-    exact.at("float32").engine(tmp_path)
+    opened()
     path = tmp_path / "network" / part
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
+    assert not kept.is_whole(tmp_path)
+    np.testing.assert_array_equal(opened().features(noise(2)), expected)
+    assert kept.is_whole(tmp_path)
+
+
+@needs_openvino
+def test_an_engine_that_is_there_already_is_kept_all_the_same(exact, tmp_path, photos):
+    """After features without a workspace, a later process still needs no TensorFlow."""
+    backbone = exact.at("float32")
+    expected = backbone.features(noise(2))
+    compute_bottlenecks(photos[:1], backbone, tmp_path / "w", progress=False)
+    (network,) = (tmp_path / "w").glob("bottlenecks/*/network")
+    assert kept.is_whole(network.parent)
     again = exact.at("float32")
-    assert isinstance(again.engine(tmp_path), OpenVINOEngine)
+    again.keep_in(network.parent)
+    again._converted = lambda: pytest.fail("it was converted again")
     np.testing.assert_array_equal(again.features(noise(2)), expected)
-    assert engines.kept_model(tmp_path) is not None

@@ -11,8 +11,8 @@ import pytest
 
 import carlib
 from carlib.backbones import precisions
-from carlib.bottlenecks.extract import extract
 from carlib.errors import ImageError, OptionError
+from tests.tiny import features_of
 
 pytest.importorskip("nncf")
 pytestmark = pytest.mark.skipif(
@@ -62,9 +62,9 @@ def test_the_photos_calibrated_on_are_part_of_the_fingerprint(int8, some, photos
 def test_calibration_is_kept_and_not_done_again(features, some, photos, workspace):
     again = carlib.Backbone("EfficientNetLite0", precision="int8", calibration=some)
     again._converted = lambda: pytest.fail("it was calibrated again")
-    fresh = extract(photos, again, workspace, reuse=False)
+    fresh = features_of(photos, again, workspace, reuse=False)
     assert fresh.n_computed == len(photos)
-    np.testing.assert_array_equal(fresh.features, features)
+    np.testing.assert_array_equal(fresh.of_photos(), features)
 
 
 def test_a_saved_int8_model_predicts_the_same_elsewhere(

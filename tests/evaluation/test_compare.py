@@ -183,9 +183,9 @@ def test_nothing_timed_comes_from_the_cache(photos, trainer, monkeypatch):
     extract = compare_module.extract
 
     def spy(*args, **options):
-        extraction = extract(*args, **options)
-        timed.append((extraction.n_cached, extraction.n_computed))
-        return extraction
+        features = extract(*args, **options)
+        timed.append((features.n_cached, features.n_computed))
+        return features
 
     monkeypatch.setattr(compare_module, "extract", spy)
     speeds = compare_module.photos_per_second([trainer], photos, np.arange(200) // 2)

@@ -10,8 +10,10 @@ import pytest
 
 import carlib
 from carlib.errors import DataError, OptionError
+from carlib.evaluation import cross_validation
 from carlib.evaluation.cross_validation import cross_validate
 from carlib.evaluation.resampling import resampled_means
+from carlib.training import loop
 from carlib.training.folds import fold_numbers
 from carlib.training.trainer import EarlyStopping, ImageClassificationTrainer
 
@@ -71,15 +73,14 @@ def test_a_fold_is_named_by_what_fit_makes_of_the_others(trainer, photos, change
 
 def test_early_stopping_never_watches_the_photos_held_out(trainer, photos, monkeypatch):
     watched = []
-    train_head = ImageClassificationTrainer.train_head
 
-    def spy(self, fitted, photos_watched=None):
-        watched.append({*fitted.photos, *photos_watched.photos})
-        return train_head(self, fitted, photos_watched)
+    def spy(options, train, validation):
+        watched.append({*train.keys, *validation.keys})
+        return loop.train_head(options, train, validation)
 
-    monkeypatch.setattr(ImageClassificationTrainer, "train_head", spy)
+    monkeypatch.setattr(cross_validation, "train_head", spy)
     cv = cross_validate(trainer, photos, folds=2, seeds=(1,), progress=False)
-    keys = np.array(trainer.photo_set(photos).photos, dtype=object)
+    keys = np.array(trainer.photo_set(photos).keys, dtype=object)
     for fold, seen in enumerate(watched, start=1):
         assert seen == set(keys[cv.predictions.fold != fold])
 

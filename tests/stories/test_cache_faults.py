@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from carlib import runtime
-from carlib.backbones import engines, precisions
+from carlib.backbones import engines, kept
 from carlib.bottlenecks import extract as extract_module
 from carlib.bottlenecks import shards as shards_module
 from carlib.bottlenecks import stat_index
@@ -29,7 +29,7 @@ from carlib.bottlenecks.cache import (
     open_index,
     verify_cache,
 )
-from carlib.bottlenecks.extract import compute_bottlenecks, extract
+from carlib.bottlenecks.extract import compute_bottlenecks
 from carlib.bottlenecks.shards import Shards
 from carlib.data import images
 from carlib.errors import ImageError
@@ -39,6 +39,7 @@ from tests.tiny import (
     counts,
     draw_photos,
     elsewhere,
+    features_of,
     is_whole,
     leftovers,
     paths,
@@ -138,10 +139,10 @@ def test_a_planted_file_with_the_right_name_is_set_aside(
     name = hashlib.sha256(PLANTED[kind]).hexdigest()
     (home(workspace) / f"{name}.npy").write_bytes(PLANTED[kind])
     with pytest.warns(UserWarning, match=name[:12]) as warned:
-        extraction = extract(photos, Tiny(), workspace, progress=False)
+        extraction = features_of(photos, Tiny(), workspace, progress=False)
     assert len(warned) == 1
     assert (extraction.n_cached, extraction.n_computed) == (N_PHOTOS, 0)
-    np.testing.assert_array_equal(extraction.features, right)
+    np.testing.assert_array_equal(extraction.of_photos(), right)
     assert counts(photos, Tiny(), workspace) == (N_PHOTOS, 0)
     assert leftovers(workspace) == [f"{name}.damaged"]
 
@@ -166,9 +167,9 @@ def test_a_damaged_shard_costs_its_own_photos_and_no_others(
     shard = max(shards(workspace), key=lambda path: path.stat().st_size)
     shard.write_bytes(DAMAGES[damage](shard.read_bytes()))
     with pytest.warns(UserWarning, match="set aside") as warned:
-        extraction = extract(photos, Tiny(), workspace, progress=False)
+        extraction = features_of(photos, Tiny(), workspace, progress=False)
     assert len(warned) == 1
-    np.testing.assert_array_equal(extraction.features, right)
+    np.testing.assert_array_equal(extraction.of_photos(), right)
     assert counts(more, Tiny(), workspace) == (N_PHOTOS + 8, 0)
 
 
@@ -196,9 +197,9 @@ def test_features_that_are_not_numbers_are_never_taken_from_the_cache(
     shards = Shards(home(tmp_path / "w"), 2, look=False)
     shards.add([shards.rows(keys, planted)])
     with pytest.warns(UserWarning, match="not numbers") as warned:
-        extraction = extract(photos, Tiny(), tmp_path / "w", progress=False)
+        extraction = features_of(photos, Tiny(), tmp_path / "w", progress=False)
     assert len(warned) == 1
-    np.testing.assert_array_equal(extraction.features, right)
+    np.testing.assert_array_equal(extraction.of_photos(), right)
 
 
 def test_features_as_large_as_float32_goes_are_cached_like_any_others(tmp_path):
@@ -316,20 +317,8 @@ def test_a_description_that_errs_costs_no_shard(workspace, photos):
     assert counts(photos, Tiny(), workspace) == (N_PHOTOS, 0)
 
 
-@pytest.mark.parametrize("content", [*SIDECARS, '{"calls": null, "cached": "many"}'])
-def test_damaged_counts_of_use_begin_anew(workspace, photos, content):
-    (home(workspace) / "usage.json").write_text(content, "latin-1")
-    cache_info(workspace)
-    assert counts(photos, Tiny(), workspace) == (N_PHOTOS, 0)
-    (info,) = cache_info(workspace)
-    assert (info["calls"], info["cached"], info["computed"]) == (1, N_PHOTOS, 0)
-
-
 def test_a_folder_where_a_sidecar_should_be_disturbs_nobody(workspace, photos):
-    for name in ("usage.json", "network"):
-        path = home(workspace) / name
-        path.unlink(missing_ok=True)
-        (path / "sub").mkdir(parents=True)
+    (home(workspace) / "network" / "sub").mkdir(parents=True)
     assert counts(photos, Tiny(), workspace) == (N_PHOTOS, 0)
     assert verify_cache(workspace)[0]["network"] is False
 
@@ -353,23 +342,23 @@ def test_old_temporary_files_of_killed_writers_go_with_the_next_write(
 
 @pytest.mark.parametrize("content", ["", "[]", "null", "1", "{}", '"network.xml"'])
 def test_hashes_of_a_network_in_another_form_mean_that_there_is_none(tmp_path, content):
-    network = tmp_path / engines.NETWORK
+    network = tmp_path / kept.NETWORK
     network.mkdir()
-    for part in engines.PARTS[engines.NETWORK]:
+    for part in kept.PARTS:
         (network / part).write_bytes(b"x")
     (network / "sha256.json").write_text(content, "utf-8")
-    assert engines.kept_model(tmp_path) is None
+    assert kept.kept(tmp_path) is None
 
 
-@pytest.mark.skipif(precisions.executor() != "openvino", reason="needs OpenVINO")
+@pytest.mark.skipif(engines.executor() != "openvino", reason="needs OpenVINO")
 def test_a_converted_network_of_another_backbone_is_not_taken_for_this_ones(tmp_path):
     openvino = runtime.openvino()
     pixels = openvino.opset13.parameter([1, 4], np.float32)
     model = openvino.Model([openvino.opset13.relu(pixels)], [pixels])
-    engines.keep_model(tmp_path / "one", model)
-    assert engines.kept_model(tmp_path / "one") is not None
+    kept.keep(tmp_path / "one", model)
+    assert kept.kept(tmp_path / "one") is not None
     shutil.copytree(tmp_path / "one", tmp_path / "another")
-    assert engines.kept_model(tmp_path / "another") is None
+    assert kept.kept(tmp_path / "another") is None
 
 
 # The stat index.
@@ -437,9 +426,9 @@ def test_photos_that_swap_their_names_keep_their_features(workspace, photos, rig
     photos[0].rename(aside)
     photos[1].rename(photos[0])
     aside.rename(photos[1])
-    extraction = extract(photos, Tiny(), workspace, progress=False)
+    extraction = features_of(photos, Tiny(), workspace, progress=False)
     np.testing.assert_array_equal(
-        extraction.features, right[[1, 0, *range(2, N_PHOTOS)]]
+        extraction.of_photos(), right[[1, 0, *range(2, N_PHOTOS)]]
     )
     assert extraction.n_computed == 0
 
@@ -470,7 +459,7 @@ def test_a_link_that_is_led_elsewhere_and_back_while_it_is_read_is_noticed(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "stat", stat_then_lead_elsewhere)
-        extract([link], Tiny(), workspace, progress=False)
+        features_of([link], Tiny(), workspace, progress=False)
     link.unlink()
     link.symlink_to(photos[2])
     features = compute_bottlenecks(link, Tiny(), workspace)
@@ -492,8 +481,8 @@ def test_a_damaged_stat_index_makes_photos_read_again(
 ):
     (index,) = workspace.glob("bottlenecks/photos-*.npy")
     index.write_bytes(DAMAGES[damage](index.read_bytes()))
-    extraction = extract(photos, Tiny(), workspace, progress=False)
-    np.testing.assert_array_equal(extraction.features, right)
+    extraction = features_of(photos, Tiny(), workspace, progress=False)
+    np.testing.assert_array_equal(extraction.of_photos(), right)
     assert (extraction.n_computed, len(reads)) == (0, N_PHOTOS)
     (index,) = workspace.glob("bottlenecks/photos-*.npy")
     assert is_whole(index)
@@ -513,14 +502,14 @@ def _as_another_user(workspace, mode):
     """Be nobody, if one is root: root may write to what is read-only."""
     os.chdir(workspace.parent)  # he may not pass through the folders above
     photos = paths("photos")
-    extract(photos, Tiny(), None, progress=False)  # nor read what is imported late
+    features_of(photos, Tiny(), None, progress=False)  # nor read what is imported late
     workspace.chmod(mode)
     before = os.geteuid()
     os.seteuid(before or 65534)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        extraction = extract(photos, Tiny(), workspace.name, progress=False)
-        features = extraction.features
+        extraction = features_of(photos, Tiny(), workspace.name, progress=False)
+        features = extraction.of_photos()
     os.seteuid(before)
     said = [str(warning.message) for warning in caught]
     return extraction.n_cached, extraction.n_computed, features, said
@@ -620,9 +609,9 @@ def test_a_disk_that_gets_full_under_way_leaves_whole_shards_and_one_warning(
 
 def _mapped_on_a_full_disk(folder, workspace):
     shards_module.MAPPED = 1
-    extraction = extract(paths(folder), Tiny(), workspace, progress=False)
+    extraction = features_of(paths(folder), Tiny(), workspace, progress=False)
     _limit_files(100)
-    return type(extraction.features).__name__, extraction.features
+    return type(extraction.of_photos()).__name__, extraction.of_photos()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="RLIMIT_FSIZE")
@@ -727,12 +716,12 @@ def test_without_reuse_all_is_computed_and_kept(tmp_path, photos, right, small_s
     twice = [*photos, *photos]
     for _ in range(2):
         backbone.seen = 0
-        extraction = extract(
+        extraction = features_of(
             twice, backbone, tmp_path / "w", reuse=False, progress=False
         )
         assert (extraction.n_cached, extraction.n_computed) == (0, 2 * N_PHOTOS)
         assert backbone.seen == N_PHOTOS
-        np.testing.assert_array_equal(extraction.features, np.vstack([right, right]))
+        np.testing.assert_array_equal(extraction.of_photos(), np.vstack([right, right]))
     assert counts(photos, Tiny(), tmp_path / "w") == (N_PHOTOS, 0)
 
 

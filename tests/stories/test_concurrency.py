@@ -23,9 +23,17 @@ from carlib.bottlenecks.cache import (
     compact_cache,
     verify_cache,
 )
-from carlib.bottlenecks.extract import compute_bottlenecks, extract
+from carlib.bottlenecks.extract import compute_bottlenecks
 from carlib.errors import CarlibError
-from tests.tiny import Tiny, counts, draw_photos, is_whole, leftovers, shards
+from tests.tiny import (
+    Tiny,
+    counts,
+    draw_photos,
+    features_of,
+    is_whole,
+    leftovers,
+    shards,
+)
 
 SECONDS = 60  # after which something hangs
 
@@ -48,8 +56,8 @@ def _compute(count, photos, workspace):
     """Wait for the others; a batch takes a while, so that all are at work at once."""
     together[count].wait(SECONDS)
     extract_module.SECONDS_A_SHARD = -1
-    extraction = extract(photos, Tiny(seconds=0.01), workspace, progress=False)
-    return extraction.n_computed, extraction.features
+    extraction = features_of(photos, Tiny(seconds=0.01), workspace, progress=False)
+    return extraction.n_computed, extraction.of_photos()
 
 
 def _all_at_once(crew, photo_sets, workspace):
@@ -102,8 +110,8 @@ def _read_again_and_again(photos, workspace, right, stop):
     """Count the rounds; what was in the cache before must be there in each of them."""
     rounds = 0
     while not stop.exists():
-        extraction = extract(photos, Tiny(), workspace, progress=False)
-        np.testing.assert_array_equal(extraction.features, right)
+        extraction = features_of(photos, Tiny(), workspace, progress=False)
+        np.testing.assert_array_equal(extraction.of_photos(), right)
         assert extraction.n_computed == 0
         rounds += 1
     return rounds
@@ -154,8 +162,8 @@ def test_two_that_compact_at_once_lose_no_row(crew, tmp_path):
         futures = [crew.submit(_compact_together, tmp_path / "w") for _ in range(4)]
         for future in futures:
             future.result(SECONDS)
-        extraction = extract(photos, Tiny(), tmp_path / "w", progress=False)
-        np.testing.assert_array_equal(extraction.features, right)
+        extraction = features_of(photos, Tiny(), tmp_path / "w", progress=False)
+        np.testing.assert_array_equal(extraction.of_photos(), right)
         assert (extraction.n_cached, len(shards(tmp_path / "w"))) == (200, 1)
         clear_cache(tmp_path / "w")
 
@@ -170,16 +178,16 @@ def test_features_asked_for_after_a_merge_are_found_where_they_are_now(tmp_path,
     photos = draw_photos(tmp_path / "photos", 16)
     counts(photos[:8], Tiny(), tmp_path / "w")
     options = {"reuse": reuse, "progress": False}
-    extraction = extract(photos, Tiny(), tmp_path / "w", **options)
+    extraction = features_of(photos, Tiny(), tmp_path / "w", **options)
     compact_cache(tmp_path / "w")
-    np.testing.assert_array_equal(extraction.features, _right(photos))
+    np.testing.assert_array_equal(extraction.of_photos(), _right(photos))
 
 
 def test_a_shard_that_comes_again_after_it_was_merged_is_found_again(tmp_path):
     """As when one who merges writes late what another has merged already."""
     photos = draw_photos(tmp_path / "photos", 8)
     counts(photos[:4], Tiny(), tmp_path / "w")
-    extraction = extract(photos[:4], Tiny(), tmp_path / "w", progress=False)
+    extraction = features_of(photos[:4], Tiny(), tmp_path / "w", progress=False)
     (first,) = shards(tmp_path / "w")
     content = first.read_bytes()
     counts(photos[4:], Tiny(), tmp_path / "w")
@@ -188,12 +196,12 @@ def test_a_shard_that_comes_again_after_it_was_merged_is_found_again(tmp_path):
     (merged,) = shards(tmp_path / "w")
     merged.unlink()
     first.write_bytes(content)
-    np.testing.assert_array_equal(extraction.features, _right(photos[:4]))
+    np.testing.assert_array_equal(extraction.of_photos(), _right(photos[:4]))
 
 
 def test_features_that_were_cleared_meanwhile_are_an_error_in_words(tmp_path):
     photos = draw_photos(tmp_path / "photos", 8)
-    extraction = extract(photos, Tiny(), tmp_path / "w", progress=False)
+    extraction = features_of(photos, Tiny(), tmp_path / "w", progress=False)
     clear_cache(tmp_path / "w")
     with pytest.raises(CarlibError, match="again"):
         extraction.take([0])

@@ -1,26 +1,24 @@
 """Features of two backbones side by side, from the cache to the saved model."""
 
 import json
-import zipfile
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 from sklearn.preprocessing import StandardScaler
 
 from carlib.backbones.backbone import Backbone
 from carlib.bottlenecks import shards
-from carlib.bottlenecks.extract import compute_bottlenecks
-from carlib.bottlenecks.features import gather
-from carlib.errors import ArchiveError, ImageError, OptionError
-from carlib.files import write_zip
+from carlib.bottlenecks.extract import compute_bottlenecks, extract
+from carlib.data import images
+from carlib.data import photos as photos_module
+from carlib.data.photos import as_sources
+from carlib.errors import ImageError, OptionError
 from carlib.model.export import export
-from carlib.model.file import _hash_of_fields
 from carlib.model.model import load_model
 from carlib.training import keras_head, loop
 from carlib.training.trainer import ImageClassificationTrainer
-from tests.tiny import Tiny, draw_photos
+from tests.tiny import Tiny, draw_photos, features_of
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +38,6 @@ def make(pair, place):
     def make(**options):
         options = {"arch": pair, "workspace_path": place, "epoch": 4} | options
         trainer = ImageClassificationTrainer(**options)
-        trainer._write_final_model = lambda model: None
         return trainer
 
     return make
@@ -63,7 +60,7 @@ def probabilities(model, photos, **options):
 
 def test_a_joined_model_is_trained_and_says_of_what(model, pair):
     assert model.arch == "EfficientNetLite0 + MobileNetV2-0.35"
-    assert model.kernel.shape == (1280 + 1280, 8)
+    assert model.head.kernel.shape == (1280 + 1280, 8)
     assert model.history.accuracy.iloc[-1] > model.history.accuracy[0]
     assert [each["arch"] for each in model.options["backbones"]] == [
         backbone.arch for backbone in pair
@@ -77,27 +74,59 @@ def test_each_backbone_is_cached_on_its_own(model, pair, few, place, backbone):
         "EfficientNetLite0",
         "MobileNetV2-0.35",
     ]
-    for found in gather(few, pair, place, progress=False).extractions:
+    for backbones in (pair, [backbone]):
+        found = extract(as_sources(few), backbones, place, progress=False)
         assert (found.n_cached, found.n_computed) == (len(few), 0)
-    alone = gather(few, [backbone], place, progress=False)
-    assert alone.extractions[0].n_cached == len(few)
     assert not model.predict(few, progress=False).empty
 
 
 def test_features_stand_side_by_side_in_the_order_of_the_backbones(pair, few, place):
     parts = [compute_bottlenecks(few, each, place, progress=False) for each in pair]
     for order in (1, -1):
-        features = gather(few, pair[::order], place, progress=False)
+        features = extract(as_sources(few), pair[::order], place, progress=False)
         expected = np.concatenate(parts[::order], axis=1)
         np.testing.assert_array_equal(features.of_photos(), expected)
         rows = [7, 0, 7, 30]
         np.testing.assert_array_equal(features.take(rows), expected[rows])
 
 
-def test_photos_are_counted_through_all_backbones(pair, few):
-    heard = []
-    gather(few[:3], pair, None, progress=False, on_photo=heard.append)
-    assert heard == [1, 2, 3, 4, 5, 6]
+def test_a_photo_is_read_hashed_and_decoded_once_for_all(few, monkeypatch):
+    """However many networks there are, mirror images too."""
+    read, decoded, hashed, heard = [], [], [], []
+
+    def count(module, name, calls):
+        inner = getattr(module, name)
+
+        def counted(*args):
+            calls.append(args[0])
+            return inner(*args)
+
+        monkeypatch.setattr(module, name, counted)
+
+    count(images, "read_with_status", read)
+    count(images, "_loaded", decoded)
+    count(photos_module, "photo_key", hashed)
+    networks, options = [Tiny(1), Tiny(2), Tiny(3)], {"augment": "flip"}
+    sources = as_sources(few[:5])
+    features = extract(
+        sources, networks, None, progress=False, on_photo=heard.append, **options
+    )
+    assert len(read) == len(decoded) == len(hashed) == 5
+    assert heard == [1, 2, 3, 4, 5]
+    assert [network.seen for network in networks] == [10, 10, 10]
+    alone = [features_of(few[:5], Tiny(n), None, **options) for n in (1, 2, 3)]
+    expected = np.concatenate([each.of_photos(True) for each in alone], axis=1)
+    np.testing.assert_array_equal(features.of_photos(True), expected)
+
+
+def test_a_network_gets_only_the_photos_that_it_lacks(tmp_path):
+    paths, place = draw_photos(tmp_path / "photos", 9), tmp_path / "w"
+    assert features_of(paths[:4], Tiny(1), place).n_computed == 4
+    assert features_of(paths[4:6], Tiny(2), place).n_computed == 2
+    one, other = Tiny(1), Tiny(2)
+    features = extract(as_sources(paths), [one, other], place, progress=False)
+    assert (one.seen, other.seen) == (5, 7)
+    assert (features.n_cached, features.n_computed) == (0, 9)
 
 
 def test_features_are_standardised_by_the_training_photos_own(make, few):
@@ -133,8 +162,8 @@ def test_a_feature_that_hardly_changes_is_taken_alike_in_and_after_training():
     rows = rng.normal(size=(40, 4)).astype(np.float32) * [1e-9, 1, 1, 1]
     mean, scale = loop._statistics(rows)
     labels = (rows[:, 0] > 0).astype(np.int32)
-    one = keras_head.Head(4, 2, 1, mean=mean, scale=scale)
-    one.train(rows.astype(np.float32), labels, 10, np.full(4, 0.1))
+    one = keras_head.Head(4, 2, 1, mean=mean, scale=scale, learning_rate=0.1)
+    one.train(rows.astype(np.float32), labels, 10)
     given = one.linear().probabilities(rows)
     np.testing.assert_allclose(given, one.model(rows), atol=1e-6)
 
@@ -175,8 +204,7 @@ def test_options_make_the_same_trainer_again(make, few, model):
         "EfficientNetLite0",
         "MobileNetV2-0.35",
     ]
-    again._write_final_model = lambda model: None
-    np.testing.assert_array_equal(again.fit(few).kernel, model.kernel)
+    np.testing.assert_array_equal(again.fit(few).head.kernel, model.head.kernel)
 
 
 def test_the_same_network_twice_is_an_option_error(backbone, few):
@@ -189,14 +217,14 @@ def test_the_same_network_twice_is_an_option_error(backbone, few):
 def test_a_large_set_is_a_memory_map_of_the_same_features(
     pair, few, place, make, model, monkeypatch
 ):
-    expected = gather(few, pair, place, progress=False).of_photos()
+    expected = extract(as_sources(few), pair, place, progress=False).of_photos()
     monkeypatch.setattr(shards, "MAPPED", 1 << 10)
     monkeypatch.setattr(keras_head, "IN_MEMORY", 1 << 17)
-    mapped = gather(few, pair, place, progress=False).of_photos()
+    mapped = extract(as_sources(few), pair, place, progress=False).of_photos()
     assert isinstance(mapped, np.memmap)
     np.testing.assert_array_equal(mapped, expected)
-    kernel = make(early_stopping=None).fit(few).kernel
-    np.testing.assert_allclose(kernel, model.kernel, atol=1e-6)
+    kernel = make(early_stopping=None).fit(few).head.kernel
+    np.testing.assert_allclose(kernel, model.head.kernel, atol=1e-6)
 
 
 def test_photos_that_cannot_be_read_are_listed_once_or_skipped(
@@ -206,7 +234,7 @@ def test_photos_that_cannot_be_read_are_listed_once_or_skipped(
     bad.write_bytes(b"<html>")
     paths = [few.image_path[0], str(bad), few.image_path[1]]
     with pytest.raises(ImageError) as caught:
-        gather(paths, pair, place, progress=False)
+        extract(as_sources(paths), pair, place, progress=False)
     assert len(caught.value.problems) == 1
     table = model.predict(paths, on_error="skip", progress=False)
     assert list(table.error.str.contains("HTML")) == [False, True, False]
@@ -226,53 +254,10 @@ def test_features_that_one_network_cannot_have_are_an_error(tmp_path):
 
     paths = draw_photos(tmp_path, 3)
     Image.new("RGB", (16, 16)).save(paths[1])
-    features = gather(
-        paths, [Tiny(1), Broken(2)], None, progress=False, on_error="skip"
+    networks = [Tiny(1), Broken(2)]
+    features = extract(
+        as_sources(paths), networks, None, progress=False, on_error="skip"
     )
     assert list(features.errors) == [1]
     joined = features.of_photos()
-    assert np.isfinite(joined[[0, 2]]).all() and np.isnan(joined[1, 2:]).all()
-
-
-def version_2(path, to, **changed):
-    """Rewrite a model of one backbone as the version before this one saved it."""
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    manifest = json.loads(members["manifest.json"])
-    (one,) = manifest.pop("backbones")
-    del manifest["augment"]
-    manifest |= one | {"format_version": 2} | changed
-    hashes = manifest.pop("sha256")
-    for name in ("mean.npy", "scale.npy"):
-        del hashes[name], members[name]
-    hashes["manifest.json"] = _hash_of_fields(manifest)
-    manifest["sha256"] = hashes
-    write_zip(to, members | {"manifest.json": json.dumps(manifest).encode()})
-    return to
-
-
-def test_a_file_of_version_2_is_loaded_as_ever(trained, few, tmp_path):
-    path = trained.save(tmp_path / "new.zip")
-    old = load_model(version_2(path, tmp_path / "old.zip"))
-    np.testing.assert_array_equal(probabilities(old, few), probabilities(trained, few))
-    assert (old.augment, old.precision) == (None, trained.precision)
-    assert old.backbones[0].weights_name == "imagenet"
-    assert not old.head.standardizes
-    pd.testing.assert_frame_equal(old.history, load_model(path).history)
-    again = load_model(old.save(tmp_path / "again.zip"))
-    np.testing.assert_array_equal(again.kernel, trained.kernel)
-
-
-def test_a_file_of_version_2_that_was_changed_is_refused(trained, tmp_path):
-    path = trained.save(tmp_path / "new.zip")
-    old = version_2(path, tmp_path / "old.zip")
-    with zipfile.ZipFile(old) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    text = members["manifest.json"].replace(b'"best_epoch": ', b'"best_epoch": 1')
-    write_zip(tmp_path / "changed.zip", members | {"manifest.json": text})
-    with pytest.raises(ArchiveError, match="it was changed"):
-        load_model(tmp_path / "changed.zip")
-    extra = members | {"mean.npy": members["bias.npy"]}
-    write_zip(tmp_path / "extra.zip", extra)
-    with pytest.raises(ArchiveError, match="not a carlib model"):
-        load_model(tmp_path / "extra.zip")
+    assert np.isfinite(joined[[0, 2]]).all() and np.isnan(joined[1]).all()

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from carlib.backbones import engines, precisions
+from carlib.backbones import engines, kept
 from carlib.backbones.backbone import Backbone
 from carlib.bottlenecks import extract as extract_module
 from carlib.bottlenecks import shards as shards_module
@@ -33,8 +33,16 @@ from carlib.bottlenecks.cache import (
     compact_cache,
     verify_cache,
 )
-from carlib.bottlenecks.extract import compute_bottlenecks, extract
-from tests.tiny import Tiny, counts, draw_photos, elsewhere, is_whole, shards
+from carlib.bottlenecks.extract import compute_bottlenecks
+from tests.tiny import (
+    Tiny,
+    counts,
+    draw_photos,
+    elsewhere,
+    features_of,
+    is_whole,
+    shards,
+)
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="SIGKILL and fork")
 
@@ -248,10 +256,10 @@ class Sweep:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             kept = sum(info["photos"] for info in cache_info(self.workspace))
-            after = extract(self.photos, tiny(), self.workspace, progress=False)
+            after = features_of(self.photos, tiny(), self.workspace, progress=False)
         return Outcome(
             *(point, change, progress, exitcode, temporary, torn),
-            *(kept, after.n_computed, np.array_equal(after.features, self.right)),
+            *(kept, after.n_computed, np.array_equal(after.of_photos(), self.right)),
             [str(each.message) for each in warned],
             counts(self.photos, tiny(), self.workspace)[1],
         )
@@ -332,7 +340,7 @@ class NetworkSweep:
 
     def __init__(self, folder, original, damaged):
         self.folder, self.original, self.damaged = folder, original, damaged
-        self.model = engines.kept_model(original)
+        self.model = kept.kept(original)
 
     def outcomes(self):
         changes = self._forked(None)
@@ -347,24 +355,24 @@ class NetworkSweep:
         if child == 0:
             fate = Fate(self.folder, "kill", point, Tiny())
             fate.install()
-            engines.keep_model(self.folder, self.model)
+            kept.keep(self.folder, self.model)
             os._exit(len(fate.changes))
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
     def _damage(self):
-        shutil.copytree(self.original / engines.NETWORK, self.folder / engines.NETWORK)
-        (self.folder / engines.NETWORK / "network.bin").write_bytes(b"")
+        shutil.copytree(self.original / kept.NETWORK, self.folder / kept.NETWORK)
+        (self.folder / kept.NETWORK / "network.bin").write_bytes(b"")
 
     def _outcome(self, point):
         """Return how it ended, if there is a network then, and if there is after it."""
         exitcode = self._forked(point)
-        found = engines.kept_model(self.folder) is not None
-        engines.keep_model(self.folder, self.model)
-        kept = engines.NETWORK, "network.bin"
-        same = self.folder.joinpath(*kept).read_bytes() == (
-            self.original.joinpath(*kept).read_bytes()
+        found = kept.kept(self.folder) is not None
+        kept.keep(self.folder, self.model)
+        place = kept.NETWORK, "network.bin"
+        same = self.folder.joinpath(*place).read_bytes() == (
+            self.original.joinpath(*place).read_bytes()
         )
-        return exitcode, found, same and engines.kept_model(self.folder) is not None
+        return exitcode, found, same and kept.kept(self.folder) is not None
 
 
 def _network_outcomes(*arguments):
@@ -372,12 +380,14 @@ def _network_outcomes(*arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(precisions.executor() != "openvino", reason="needs OpenVINO")
+@pytest.mark.skipif(engines.executor() != "openvino", reason="needs OpenVINO")
 @pytest.mark.parametrize("damaged", [False, True])
 def test_a_kill_while_a_converted_network_is_kept_leaves_none_or_all_of_it(
     tmp_path, damaged
 ):
-    Backbone("EfficientNetLite0").engine(tmp_path / "original")
+    backbone = Backbone("EfficientNetLite0")
+    backbone.keep_in(tmp_path / "original")
+    backbone.engine()
     arguments = (tmp_path / "work", tmp_path / "original", damaged)
     outcomes = elsewhere(_network_outcomes, *arguments)
     assert len(outcomes) >= 6

@@ -9,13 +9,12 @@ from PIL import Image
 
 from carlib.backbones.backbone import Backbone
 from carlib.bottlenecks.extract import extract
-from carlib.bottlenecks.features import gather
-from carlib.data.photos import mirrored_key, photo_key
+from carlib.data.photos import as_sources, mirrored_key, photo_key
 from carlib.errors import ImageError
 from carlib.model.export import export
 from carlib.model.model import load_model
 from carlib.training.trainer import ImageClassificationTrainer
-from tests.tiny import Tiny, counts, draw_photos, shards
+from tests.tiny import Tiny, counts, draw_photos, features_of, shards
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +33,6 @@ def make(backbone, place):
             "early_stopping": None,
         } | options
         trainer = ImageClassificationTrainer(**options)
-        trainer._write_final_model = lambda model: None
         return trainer
 
     return make
@@ -58,11 +56,12 @@ def test_mirror_images_are_photos_of_their_own_to_the_cache(tmp_path):
     paths = draw_photos(tmp_path / "photos", 9)
     place, tiny = tmp_path / "workspace", Tiny()
     assert counts(paths, tiny, place) == (0, 9)
-    assert counts(paths, tiny, place, augment="flip") == (9, 9)
-    assert counts(paths, tiny, place, augment="flip") == (18, 0)
+    assert counts(paths, tiny, place, augment="flip") == (0, 9)
+    assert counts(paths, tiny, place, augment="flip") == (9, 0)
     assert tiny.seen == 18
-    assert counts(paths, tiny, place, augment="flip", reuse=False) == (0, 18)
-    assert counts(paths, tiny, None, augment="flip") == (0, 18)
+    assert counts(paths, tiny, place, augment="flip", reuse=False) == (0, 9)
+    assert counts(paths, tiny, None, augment="flip") == (0, 9)
+    assert tiny.seen == 54
     assert sum(len(np.load(path)) for path in shards(place)) >= 18
 
 
@@ -70,31 +69,33 @@ def test_the_cache_knows_them_without_reading_a_photo(tmp_path):
     """The second time by the files' status, moved files by their bytes."""
     paths = draw_photos(tmp_path / "photos", 4)
     place = tmp_path / "workspace"
-    first = extract(paths, Tiny(), place, augment="flip", progress=False)
+    first = features_of(paths, Tiny(), place, augment="flip", progress=False)
     moved = [path.rename(path.with_stem(f"{path.stem}b")) for path in paths]
-    assert counts(moved, Tiny(), place, augment="flip") == (8, 0)
-    again = extract(moved, Tiny(), place, augment="flip", progress=False)
-    assert again.photos == first.photos
-    np.testing.assert_array_equal(again.features, first.features)
+    assert counts(moved, Tiny(), place, augment="flip") == (4, 0)
+    again = features_of(moved, Tiny(), place, augment="flip", progress=False)
+    assert again.keys == first.keys
+    np.testing.assert_array_equal(again.of_photos(), first.of_photos())
 
 
 def test_a_mirror_images_key_follows_from_the_photos(tmp_path):
     (path,) = draw_photos(tmp_path, 1)
     key = photo_key(path.read_bytes())
-    found = extract([path], Tiny(), None, augment="flip", progress=False)
-    assert found.photos == [key, mirrored_key(key)]
+    found = features_of([path], Tiny(), None, augment="flip", progress=False)
+    assert (found.keys, found.row_keys) == ([key], [key, mirrored_key(key)])
     assert mirrored_key(key) == hashlib.sha256(key + b" mirrored").digest()
 
 
 def test_a_photo_that_comes_twice_is_mirrored_once(tmp_path):
     (path,) = draw_photos(tmp_path, 1)
     tiny = Tiny()
-    found = extract(
+    found = features_of(
         [path, path.read_bytes()], tiny, None, augment="flip", progress=False
     )
     assert tiny.seen == 2
-    np.testing.assert_array_equal(found.features[:2], found.features[[1, 0]])
-    np.testing.assert_array_equal(found.features[2:], found.features[[3, 2]])
+    assert found.n_computed == 1
+    for view in (False, True):
+        one, other = found.of_photos(view)
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_photo_mirrored_on_disk_has_the_features_of_the_mirror_image(
@@ -109,8 +110,12 @@ def test_a_photo_mirrored_on_disk_has_the_features_of_the_mirror_image(
         image.save(paths[-1])
         flipped.append(tmp_path / f"{number}-flipped.png")
         image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(flipped[-1])
-    features = gather(paths, [backbone], place, augment="flip", progress=False)
-    on_disk = gather(flipped, [backbone], place, progress=False).of_photos()
+    features = extract(
+        as_sources(paths), [backbone], place, augment="flip", progress=False
+    )
+    on_disk = extract(
+        as_sources(flipped), [backbone], place, progress=False
+    ).of_photos()
     mirrored, upright = features.of_photos(True), features.of_photos()
     off = np.linalg.norm(mirrored - on_disk, axis=1) / np.linalg.norm(on_disk, axis=1)
     assert (off < 0.02).all()
@@ -145,7 +150,7 @@ def test_a_photo_and_its_mirror_image_are_never_apart(make, few):
 
 def test_the_order_of_the_photos_makes_no_difference(make, few, model):
     again = make().fit(few.sample(frac=1, random_state=3))
-    np.testing.assert_array_equal(again.kernel, model.kernel)
+    np.testing.assert_array_equal(again.head.kernel, model.head.kernel)
     assert again.data_hash == model.data_hash
 
 
@@ -168,7 +173,10 @@ def test_a_model_without_mirror_images_takes_the_photo_alone(make, few):
     np.testing.assert_array_equal(
         probabilities(plain, pixels), probabilities(plain, pixels, average=False)
     )
-    assert len(gather(pixels, plain.backbones, None, progress=False).keys) == 6
+    assert (
+        len(extract(as_sources(pixels), plain.backbones, None, progress=False).keys)
+        == 6
+    )
 
 
 def test_a_loaded_model_averages_too(model, few, tmp_path):
@@ -199,7 +207,6 @@ def test_several_backbones_and_mirror_images_go_together(
     trainer = ImageClassificationTrainer(
         arch=pair, workspace_path=place, augment="flip", epoch=2, early_stopping=None
     )
-    trainer._write_final_model = lambda model: None
     model = trainer.fit(few[::2])
     pixels = pixels_of(few, 12)
     exact = model.at("float32")
@@ -228,7 +235,7 @@ def mixed(few, tmp_path):
 
 def test_photos_that_cannot_be_read_are_listed_once(model, mixed, backbone):
     with pytest.raises(ImageError) as caught:
-        gather(mixed, [backbone], None, augment="flip", progress=False)
+        extract(as_sources(mixed), [backbone], None, augment="flip", progress=False)
     assert len(caught.value.problems) == 2
     assert "2 of 5" in caught.value.message
     assert "bad1" in caught.value.problems[0]
@@ -239,9 +246,8 @@ def test_photos_that_cannot_be_read_are_listed_once(model, mixed, backbone):
 
 
 def test_photos_that_cannot_be_read_are_skipped(model, mixed):
-    features = gather(
-        mixed, model.backbones, None, augment="flip", progress=False, on_error="skip"
-    )
+    options = {"augment": "flip", "progress": False, "on_error": "skip"}
+    features = extract(as_sources(mixed), model.backbones, None, **options)
     assert sorted(features.errors) == [1, 3]
     for view in (False, True):
         bad = np.isnan(features.of_photos(view)).all(axis=1)
@@ -262,8 +268,8 @@ def test_no_photos_give_an_empty_table(model):
 
 def test_the_bar_and_the_counts_tell_of_both(tmp_path, capsys):
     paths = draw_photos(tmp_path, 3)
-    extract(paths, Tiny(), None, augment="flip")
-    line = "3 photos and mirrored: 0 cached, 6 computed\n"
+    features_of(paths, Tiny(), None, augment="flip", progress=True)
+    line = "3 photos and mirrored: 0 cached, 3 computed\n"
     assert capsys.readouterr().out.endswith(line)
 
 

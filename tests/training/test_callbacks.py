@@ -17,11 +17,11 @@ from keras.callbacks import (
     TerminateOnNaN,
 )
 
-from carlib.bottlenecks.extract import extract
 from carlib.errors import CarlibError
 from carlib.training.early_stopping import EarlyStopping
 from carlib.training.progress import BottleneckMetrics, EpochMetrics
 from carlib.training.trainer import ImageClassificationTrainer
+from tests.tiny import Tiny, counts, features_of
 
 # Keras asks NumPy for a variable's value in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ impl:DeprecationWarning")
@@ -66,7 +66,7 @@ def test_keras_early_stopping_stops_and_restores(trainer, train):
     last = model.history.epoch.max()
     assert stop.stopped_epoch == last < 199
     assert stop.best_epoch == last - 2
-    np.testing.assert_array_equal(model.kernel, seen.kernels[stop.best_epoch])
+    np.testing.assert_array_equal(model.head.kernel, seen.kernels[stop.best_epoch])
     assert model.best_epoch == stop.best_epoch
 
 
@@ -78,7 +78,7 @@ def test_the_best_epoch_is_carlibs_whatever_a_callback_restores(trainer, train):
     seen = Weights()
     model = trainer(callbacks=[seen, stop], epoch=9).fit(train)
     assert stop.best_epoch == 0 < model.best_epoch
-    np.testing.assert_array_equal(model.kernel, seen.kernels[model.best_epoch])
+    np.testing.assert_array_equal(model.head.kernel, seen.kernels[model.best_epoch])
     accuracy = watched(model).accuracy
     assert accuracy[model.best_epoch] == accuracy.max()
 
@@ -93,7 +93,7 @@ def test_a_callback_that_changes_the_weights_does_not_change_the_kept_ones(
         model.layers[-2].set_weights([np.zeros((1280, 8)), np.zeros(8)])
 
     model = trainer(callbacks=[spoil], epoch=2).fit(train)
-    assert model.kernel.any()
+    assert model.head.kernel.any()
 
 
 def test_keras_may_set_the_learning_rate_of_each_epoch(trainer, train):
@@ -242,7 +242,7 @@ def test_batches_that_are_heard_of_make_the_same_steps(trainer, train):
     quiet = trainer(**options).fit(train)
     listener = LambdaCallback(on_train_batch_end=lambda batch, logs: None)
     heard = trainer(callbacks=[listener], **options).fit(train)
-    np.testing.assert_allclose(heard.kernel, quiet.kernel, atol=1e-7)
+    np.testing.assert_allclose(heard.head.kernel, quiet.head.kernel, atol=1e-7)
     np.testing.assert_allclose(
         heard.history.cross_entropy, quiet.history.cross_entropy, rtol=1e-6
     )
@@ -323,11 +323,25 @@ def test_stop_in_the_bottleneck_phase_is_an_error_that_keeps_features(
         trainer.fit(train)
     assert "fit again" in caught.value.hint
     assert [metrics.index for metrics in heard] == [1, 2, 3]
-    kept = extract(train, backbone, tmp_path, progress=False)
+    kept = features_of(train, backbone, tmp_path, progress=False)
     assert kept.n_cached >= 3
-    trainer.metrics_callback, trainer.epoch = None, 1
-    trainer._write_final_model = lambda model: None
-    assert trainer.fit(train).best_epoch == 0
+    quiet = dataclasses.replace(trainer, metrics_callback=None, epoch=1)
+    assert quiet.fit(train).best_epoch == 0
+
+
+def test_stop_in_the_bottleneck_phase_needs_no_metrics_callback(train, tmp_path):
+    """Whoever stops may be another thread; what was computed is kept."""
+
+    class Slow(Tiny):
+        def wait(self, pixels):
+            trainer.stop()
+            return super().wait(pixels)
+
+    trainer = ImageClassificationTrainer(workspace_path=tmp_path)
+    vars(trainer)["backbones"] = (Slow(),)
+    with pytest.raises(CarlibError, match="nothing was trained"):
+        trainer.fit(train)
+    assert counts(train, Tiny(), tmp_path)[0] >= 4
 
 
 def test_metrics_are_fresh_and_frozen(backbone, train):
@@ -342,7 +356,7 @@ def test_metrics_are_fresh_and_frozen(backbone, train):
     assert {type(metrics) for metrics in heard} == {BottleneckMetrics, EpochMetrics}
     assert len({id(metrics) for metrics in heard}) == len(heard)
     photos = [metrics.index for metrics in heard if hasattr(metrics, "index")]
-    assert photos == list(range(1, 2 * len(train[::5]) + 1))
+    assert photos == list(range(1, len(train[::5]) + 1))
     for metrics in heard:
         for field in dataclasses.fields(metrics):
             with pytest.raises(dataclasses.FrozenInstanceError):
@@ -357,8 +371,8 @@ def logged(backbone, workspace, train, tmp_path_factory):
         arch=backbone, workspace_path=workspace, epoch=3, logs=("csv", "tensorboard")
     )
     fitted, watched = trainer.hold_out(trainer.photo_set(train))
-    trainer.workspace_path = place
-    return [trainer.train_head(fitted, watched) for _ in range(2)], place
+    logging = dataclasses.replace(trainer, workspace_path=place)
+    return [logging.train_head(fitted, watched)[1] for _ in range(2)], place
 
 
 def test_each_training_logs_into_a_folder_of_its_own(logged):
@@ -372,14 +386,14 @@ def test_each_training_logs_into_a_folder_of_its_own(logged):
 
 
 def test_the_logs_hold_the_historys_figures(logged):
-    models, place = logged
+    histories, place = logged
     folders = sorted((place / "logs").iterdir())
-    for model, folder in zip(models, folders, strict=True):
-        assert_figures(model, joined_scalars(folder))
+    for history, folder in zip(histories, folders, strict=True):
+        assert_figures(history, joined_scalars(folder))
         rows = read_csv(folder / "training.csv")
         assert [row["epoch"] for row in rows] == ["0", "1", "2"]
         assert set(rows[0]) == KERAS_NAMES | {"epoch"}
-        assert_figures(model, rows)
+        assert_figures(history, rows)
 
 
 def test_nothing_is_written_unasked(trainer, train, tmp_path):

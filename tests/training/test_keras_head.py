@@ -4,13 +4,14 @@ import keras
 import numpy as np
 import pytest
 from keras.optimizers import SGD, Adam, AdamW, RMSprop
-from keras.optimizers.schedules import CosineDecay
+from keras.optimizers.schedules import CosineDecay, PiecewiseConstantDecay
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from carlib.training import keras_head as head_module
 from carlib.training import optimizers
 from carlib.training.keras_head import Head
+from carlib.training.schedules import ExponentialLRDecay, as_keras
 from carlib.training.trainer import ImageClassificationTrainer
 
 N, FEATURES, CLASSES, BATCH, EPOCHS = 47, 8, 3, 10, 3  # the last batch has 7 rows
@@ -59,10 +60,10 @@ def by_keras(
 
 
 def ours(data, epochs=EPOCHS, rate=0.01, **options):
-    """Train carlib's head as `fitting.train_head` does, without what's around it."""
+    """Train carlib's head as the loop does, without what's around it."""
     head = Head(FEATURES, CLASSES, 1, learning_rate=rate, **options)
     for _ in range(epochs):
-        head.train(*data, BATCH, np.full(BATCHES, rate if head.scheduled else np.nan))
+        head.train(*data, BATCH)
     head.optimizer.finalize_variable_values(head.layer.trainable_variables)
     return head
 
@@ -122,19 +123,19 @@ OBJECTS = {
 @pytest.mark.parametrize("name", OBJECTS)
 def test_an_optimizer_keeps_all_that_it_was_made_with(data, name):
     make = OBJECTS[name]
-    mine = ours(data, optimizer=make(), scheduled=False)
+    mine = ours(data, optimizer=make())
     assert_same(mine.weights, by_keras(data, make(), first()))
 
 
 def test_a_scaled_loss_is_scaled_back(data):
     make = lambda: SGD(0.3, loss_scale_factor=8.0)  # noqa: E731
-    mine = ours(data, optimizer=make(), scheduled=False)
+    mine = ours(data, optimizer=make())
     assert_same(mine.weights, by_keras(data, make(), first()))
 
 
 def test_a_keras_schedule_counts_every_step(data):
     schedule = CosineDecay(0.3, EPOCHS * BATCHES)
-    mine = ours(data, rate=schedule, scheduled=False)
+    mine = ours(data, rate=schedule)
     assert_same(mine.weights, by_keras(data, SGD(schedule), first()))
     assert mine.learning_rate == pytest.approx(
         float(schedule(EPOCHS * BATCHES - 1)), rel=1e-4
@@ -142,14 +143,17 @@ def test_a_keras_schedule_counts_every_step(data):
 
 
 def test_a_rate_that_changes_before_each_batch_is_heeded_by_any_optimizer(data):
-    rates = np.array([0.1, 0.05, 0.02, 0.01, 0.005])
-    head = Head(FEATURES, CLASSES, 1, optimizer="adam")
-    head.train(*data, BATCH, rates)
-    steps = keras.optimizers.schedules.PiecewiseConstantDecay(
-        [0, 1, 2, 3], rates.tolist()
-    )
-    assert_same(head.weights, by_keras(data, Adam(steps), first(), epochs=1))
-    assert head.learning_rate == pytest.approx(0.005)
+    """A schedule of carlib's: five batches an epoch, of which four count as whole."""
+    decay = ExponentialLRDecay(0.1, num_epochs_per_decay=0.25, decay_rate=0.5)
+    schedule = as_keras(decay, N, BATCH, 0.01)
+    head = ours(data, optimizer="adam", rate=schedule, epochs=2)
+    rates = [
+        decay.rate(epoch, batch, N // BATCH) for epoch in (0, 1) for batch in range(5)
+    ]
+    assert len(set(rates)) > 5
+    steps = PiecewiseConstantDecay(list(range(9)), rates)
+    assert_same(head.weights, by_keras(data, Adam(steps), first(), epochs=2))
+    assert head.learning_rate == pytest.approx(rates[-1])
 
 
 def test_a_memory_map_read_in_blocks_makes_the_same_steps(data, tmp_path, monkeypatch):
@@ -168,8 +172,8 @@ def test_an_order_is_that_of_the_rows_in_memory_and_mapped(data, tmp_path, monke
     mapped = np.load(tmp_path / "features.npy", mmap_mode="r")
     monkeypatch.setattr(head_module, "IN_MEMORY", 4 * FEATURES * BATCH)
     for features in (keras.ops.convert_to_tensor(data[0]), mapped):
-        head = Head(FEATURES, CLASSES, 1)
-        head.train(features, data[1], BATCH, np.full(BATCHES, 0.3), order=order)
+        head = Head(FEATURES, CLASSES, 1, learning_rate=0.3)
+        head.train(features, data[1], BATCH, order=order)
         assert_same(head.weights, expected)
 
 
@@ -188,18 +192,19 @@ def test_features_are_standardised_before_the_layer(data):
 
 
 def test_the_scores_hold_no_weight_smoothing_or_penalty(data):
-    plain, loaded = (Head(FEATURES, CLASSES, 1, **WAYS[w]) for w in list(WAYS)[::4])
-    rates = np.zeros(BATCHES)
-    assert loaded.train(*data, BATCH, rates) == plain.train(*data, BATCH, rates)
+    ways = [WAYS[name] for name in list(WAYS)[::4]]
+    still = {"learning_rate": 0.0}
+    plain, loaded = (Head(FEATURES, CLASSES, 1, **way | still) for way in ways)
+    assert loaded.train(*data, BATCH) == plain.train(*data, BATCH)
     assert loaded.evaluate(*data) == plain.evaluate(*data)
 
 
 def test_an_l2_is_what_scikit_learn_calls_c(data):
     """C = 1 / (2 · l2 · n): the head, trained to the end, is its optimum."""
     l2, batch = 0.05, N
-    head = Head(FEATURES, CLASSES, 1, l2=l2, optimizer="sgd")
+    head = Head(FEATURES, CLASSES, 1, l2=l2, optimizer="sgd", learning_rate=0.5)
     for _ in range(1500):
-        head.train(*data, batch, np.array([0.5]))
+        head.train(*data, batch)
     model = LogisticRegression(C=1 / (2 * l2 * N), tol=1e-8, max_iter=1000)
     expected = model.fit(*data).predict_proba(data[0])
     given = head.linear().probabilities(data[0])
@@ -235,6 +240,6 @@ def test_the_trainer_hands_all_of_it_on(photos, workspace, backbone):
         class_weight=len(labels) / (len(counts) * counts),
         epochs=3,
     )
-    linear = trainer.train_head(photo_set).linear
+    linear = trainer.train_head(photo_set)[0].linear
     np.testing.assert_allclose(linear.kernel, expected[0], rtol=0, atol=1e-5)
     np.testing.assert_allclose(linear.bias, expected[1], rtol=0, atol=1e-5)

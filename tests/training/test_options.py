@@ -24,6 +24,7 @@ from carlib.training.early_stopping import EarlyStopping
 from carlib.training.loop import class_weights
 from carlib.training.schedules import ExponentialLRDecay, LsrDecay, PolynomialLRDecay
 from carlib.training.trainer import ImageClassificationTrainer
+from tests.drawn import photo_set
 
 QUICK = {"epoch": 2, "early_stopping": None}
 
@@ -42,8 +43,8 @@ def skewed(train):
 
 
 def same(one, other):
-    return np.array_equal(one.kernel, other.kernel) and np.array_equal(
-        one.bias, other.bias
+    return np.array_equal(one.head.kernel, other.head.kernel) and np.array_equal(
+        one.head.bias, other.head.bias
     )
 
 
@@ -214,7 +215,6 @@ def test_optimizers_come_through_json(trainer, skewed, name):
     again = ImageClassificationTrainer.from_options(plain)
     assert again.options() == plain == made.options()
     assert type(again.optimizer) is type(made.optimizer)
-    again._write_final_model = lambda model: None
     assert same(made.fit(skewed), again.fit(skewed))
 
 
@@ -325,7 +325,6 @@ def chosen(backbone, workspace, skewed):
     trainer = ImageClassificationTrainer(
         arch=backbone, workspace_path=workspace, l2="auto", **QUICK
     )
-    trainer._write_final_model = lambda model: None
     return trainer.fit(skewed)
 
 
@@ -341,30 +340,14 @@ def test_an_automatic_l2_is_a_candidate_and_the_model_says_which(
     assert by_hand.options["l2_chosen"] == by_hand.options["l2"]
 
 
-class Drawn:
-    """What `choose_l2` asks of a PhotoSet, around features that are drawn."""
-
-    def __init__(self, features, labels):
-        self.drawn, self.labels = features.astype(np.float32), labels.astype(np.int32)
-        self.photos = [number.to_bytes(32, "big") for number in range(len(labels))]
-        self.classes, self.features = ("one", "other"), self
-        self.n_features = features.shape[1]
-
-    def __len__(self):
-        return len(self.labels)
-
-    def as_they_are(self):
-        return self.drawn
-
-
 def test_the_l2_is_that_of_the_least_log_loss():
     """Weak where the classes can be told apart, strong where labels are noise."""
     rng = np.random.default_rng(0)
     features = rng.normal(size=(120, 6)) * np.arange(1, 7)
     noise = rng.integers(0, 2, 120)
-    assert choose_l2(Drawn(features, features[:, 0] > 0), None, 1) == CANDIDATES[0]
-    assert choose_l2(Drawn(features, noise), None, 1) == CANDIDATES[-1]
-    rather = Drawn(features, features[:, 0] + rng.normal(size=120) > 0)
+    assert choose_l2(photo_set(features, features[:, 0] > 0), None, 1) == CANDIDATES[0]
+    assert choose_l2(photo_set(features, noise), None, 1) == CANDIDATES[-1]
+    rather = photo_set(features, features[:, 0] + rng.normal(size=120) > 0)
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=1)
     losses = []
     for l2 in CANDIDATES:
@@ -389,15 +372,16 @@ def test_copies_of_a_photo_stay_in_one_fold(trainer, skewed, monkeypatch):
     copied = photo_set.some(np.arange(len(photo_set)).repeat(2))
     folds, judge = [], choose_l2_module._losses
 
-    def note(features, labels, fitted, held, weights):
-        folds.append((set(fitted), set(held)))
-        return judge(features, labels, fitted, held, weights)
+    def note(features, labels, held_out, weights):
+        rows = np.arange(len(labels))
+        folds.append((set(rows[~held_out]), set(rows[held_out])))
+        return judge(features, labels, held_out, weights)
 
     monkeypatch.setattr(choose_l2_module, "_losses", note)
     choose_l2(copied, None, 1)
-    photos = copied.photos
+    keys = copied.keys
     for fitted, held in folds:
-        assert not {photos[i] for i in fitted} & {photos[i] for i in held}
+        assert not {keys[i] for i in fitted} & {keys[i] for i in held}
     assert sorted(sum((list(held) for _, held in folds), [])) == list(range(56))
 
 
@@ -428,7 +412,8 @@ def test_who_is_watched(trainer, train, fraction, early_stopping, expected):
     made = trainer(
         epoch=1, validation_set_fraction=fraction, early_stopping=early_stopping
     )
-    assert made.validation_set_fraction == expected
+    assert made.validation_set_fraction == fraction
+    assert made.held_out_share == expected
     few = train[::2]
     rest, watched = made.hold_out(made.photo_set(few))
     history = made.fit(few).history
@@ -439,7 +424,7 @@ def test_who_is_watched(trainer, train, fraction, early_stopping, expected):
     assert len(rest) + len(watched) == len(few)
     assert len(watched) == pytest.approx(expected * len(few), abs=4)
     assert set(watched.labels) == set(rest.labels)
-    assert not set(watched.photos) & set(rest.photos)
+    assert not set(watched.keys) & set(rest.keys)
 
 
 def test_a_validation_set_is_watched_whatever_the_fraction(trainer, photos, skewed):

@@ -6,22 +6,19 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from keras.callbacks import LambdaCallback
 
 from carlib.backbones.backbone import Backbone
 from carlib.errors import CarlibError, DataError, ImageError, OptionError
 from carlib.training import keras_head as head_module
-from carlib.training.early_stopping import EarlyStopping, is_over
-from carlib.training.fitting import train_head
+from carlib.training import loop
+from carlib.training.early_stopping import BestEpoch, EarlyStopping
 from carlib.training.keras_head import Head
-from carlib.training.progress import (
-    BottleneckMetrics,
-    Epoch,
-    EpochMetrics,
-    Scores,
-    general,
-)
+from carlib.training.options import TrainingOptions
+from carlib.training.progress import BottleneckMetrics, EpochMetrics, general
 from carlib.training.schedules import ExponentialLRDecay
 from carlib.training.trainer import ImageClassificationTrainer
+from tests.drawn import photo_set
 
 
 @pytest.fixture(scope="session")
@@ -91,12 +88,13 @@ def test_the_trainers_learning_rate_counts_with_the_default_schedule(trainer, tr
     np.testing.assert_allclose(rates, 0.002)
 
 
-def epochs(values, metric):
-    scores = [
-        Scores(value, 1.0) if metric == "accuracy" else Scores(0.5, value)
-        for value in values
-    ]
-    return [Epoch(number, s, s, 0.01) for number, s in enumerate(scores)]
+def is_over(values, stopping):
+    """Whether a training with these figures, epoch by epoch, is to stop."""
+    best = BestEpoch(stopping)
+    for epoch, value in enumerate(values):
+        logs = {"val_accuracy": 0.5, "val_loss": 1.0}
+        over = best.note(epoch, logs | {f"val_{stopping.metric}": value}, [])
+    return over
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
@@ -104,40 +102,33 @@ def test_early_stopping_waits_as_long_as_the_metric_stands_still(metric):
     stop = EarlyStopping(metric=metric, min_delta=0.01, patience=3)
     rising = [0.5, 0.6, 0.605, 0.609, 0.6]
     values = rising if metric == "accuracy" else [1 - value for value in rising]
-    over = [
-        is_over(epochs(values[: end + 1], metric), stop) for end in range(len(values))
-    ]
+    over = [is_over(values[: end + 1], stop) for end in range(len(values))]
     assert over == [False, False, False, False, True]
-    improved = epochs(
-        [*values[:4], values[1] + (0.02 if metric == "accuracy" else -0.02)], metric
-    )
-    assert not is_over(improved, stop)
+    improved = values[1] + (0.02 if metric == "accuracy" else -0.02)
+    assert not is_over([*values[:4], improved], stop)
 
 
 def test_training_leaves_the_head_at_its_best_epoch():
     """On labels that are noise, the loss of held-out rows soon rises again."""
     rng = np.random.default_rng(0)
-    features = rng.normal(size=(200, 50)).astype(np.float32)
-    labels = rng.integers(0, 3, 200).astype(np.int32)
-    head, seen = Head(50, 3, seed=1), []
+    drawn = photo_set(rng.normal(size=(200, 50)), rng.integers(0, 3, 200))
+    train, validation = drawn.some(np.arange(100)), drawn.some(np.arange(100, 200))
+    seen = []
 
-    def note(epoch):
-        seen.append((epoch.validation.cross_entropy, head.weights))
+    def note(epoch, logs):
+        seen.append((logs["val_loss"], watcher.model.get_weights()[0]))
 
-    best = train_head(
-        head,
-        (features[:100], labels[:100]),
-        (features[100:], labels[100:]),
-        batch_size=10,
-        epochs=60,
-        rates=lambda epoch: np.full(10, 0.1),
+    watcher = LambdaCallback(on_epoch_end=note)
+    options = TrainingOptions(
+        epoch=60,
+        learning_rate=0.1,
+        learning_rate_scheduler=None,
         early_stopping=EarlyStopping(metric="loss", patience=10),
-        on_epoch=note,
     )
+    trained = loop.train_head(options, train, validation, [watcher])
     losses = [loss for loss, _ in seen]
-    assert best == int(np.argmin(losses)) < len(losses) - 1 < 59
-    for kept, then in zip(head.weights, seen[best][1], strict=True):
-        np.testing.assert_array_equal(kept, then)
+    assert trained.best_epoch == int(np.argmin(losses)) < len(losses) - 1 < 59
+    np.testing.assert_array_equal(trained.linear.kernel, seen[trained.best_epoch][1])
 
 
 def test_the_head_takes_the_steps_of_plain_sgd():
@@ -179,9 +170,9 @@ def test_the_same_seed_gives_the_same_weights_whatever_the_order_of_rows(
     shuffled = train.sample(frac=1, random_state=5)
     same = trainer(epoch=3).fit(shuffled)
     other = trainer(epoch=3, seed=2).fit(train)
-    np.testing.assert_array_equal(one.kernel, same.kernel)
+    np.testing.assert_array_equal(one.head.kernel, same.head.kernel)
     assert one.data_hash == same.data_hash
-    assert np.abs(one.kernel - other.kernel).max() > 0
+    assert np.abs(one.head.kernel - other.head.kernel).max() > 0
 
 
 def test_the_workshops_options_give_the_same_twice_and_stop_early_both_times(
@@ -192,7 +183,7 @@ def test_the_workshops_options_give_the_same_twice_and_stop_early_both_times(
         for _ in range(2)
     ]
     pd.testing.assert_frame_equal(runs[0].history, runs[1].history)
-    np.testing.assert_array_equal(runs[0].kernel, runs[1].kernel)
+    np.testing.assert_array_equal(runs[0].head.kernel, runs[1].head.kernel)
     assert 20 < runs[0].history.epoch.max() + 1 < 200
     assert (runs[0].history.dataset == "Validation").any()
 
@@ -256,7 +247,7 @@ def test_the_callback_hears_nothing_of_the_training_photos_if_told_so(trainer, t
 def test_fewer_photos_than_a_batch_are_trained_on(trainer, train):
     few = train.groupby("damage_class").head(1)
     model = trainer(epoch=3, batch_size=50, early_stopping=None).fit(few)
-    assert np.isfinite(model.kernel).all()
+    assert np.isfinite(model.head.kernel).all()
     assert model.history.learning_rate[0] == pytest.approx(0.01)
 
 
@@ -337,11 +328,26 @@ def test_options_make_the_same_trainer_again(backbone):
     assert "batch_size=10" in repr(again)
 
 
-def test_the_final_model_lies_in_the_workspace_as_a_frozen_graph(trained, workspace):
-    stem = "custom_retrained_model_based_on_efficientnet_lite0"
-    assert (workspace / f"{stem}.pb").stat().st_size > 10_000_000
-    labels = (workspace / f"{stem}.labels.txt").read_text().splitlines()
-    assert labels == list(trained.class_names)
+def test_the_whole_network_is_written_only_if_it_is_asked_for(
+    trainer, train, tmp_path, backbone
+):
+    trainer(epoch=1, workspace_path=tmp_path).fit(train[::20])
+    assert [path.name for path in tmp_path.iterdir()] == ["bottlenecks"]
+    model = trainer(epoch=1, workspace_path=tmp_path, final_model_prefix="mine_").fit(
+        train[::20]
+    )
+    written = sorted(path.name for path in tmp_path.glob("mine_*"))
+    stem = "mine_efficientnet_lite0"
+    assert written == [f"{stem}.labels.txt", f"{stem}.pb"]
+    labels = (tmp_path / written[0]).read_text().splitlines()
+    assert labels == list(model.class_names)
+    assert (tmp_path / written[1]).stat().st_size > 10_000_000
+
+
+@pytest.mark.parametrize("prefix", ["../../x_", "a/b", "c:\\d", "\0", 5])
+def test_a_prefix_that_leads_elsewhere_is_refused(trainer, prefix):
+    with pytest.raises(OptionError, match="final_model_prefix"):
+        trainer(final_model_prefix=prefix)
 
 
 def test_notes_tell_of_the_drawn_sample_and_of_random_weights(trained, train):
@@ -364,16 +370,9 @@ def test_the_head_trains_from_a_memory_map_block_by_block(tmp_path, monkeypatch)
     for name, rows, limit in (("all", features, 1 << 20), ("blocks", mapped, 640)):
         monkeypatch.setattr(head_module, "IN_MEMORY", limit)
         trained, history[name] = Head(16, 3, seed=1), []
-        train_head(
-            trained,
-            (rows, labels),
-            (rows, labels),
-            batch_size=5,
-            epochs=4,
-            rates=lambda epoch: 0.1 / (1 + epoch * 9 + np.arange(10)),
-            early_stopping=None,
-            on_epoch=history[name].append,
-        )
+        told = loop.listener(lambda *told, to=history[name]: to.append(told))
+        options = TrainingOptions(batch_size=5, epoch=4, learning_rate=0.1)
+        loop.run_epochs(trained, (rows, labels), (rows, labels), options, [told])
         weights[name] = trained.weights
     for one, other in zip(*weights.values(), strict=True):
         np.testing.assert_array_equal(one, other)
