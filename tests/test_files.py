@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from carlib import files
-from carlib.errors import DataError
 from carlib.files import (
     atomic_folder,
     atomic_path,
@@ -22,30 +21,10 @@ from carlib.files import (
     write_part,
     write_text,
 )
-from carlib.messages import require, say
 
 
 def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-def test_a_message_is_printed_once(capsys):
-    say.cache_clear()
-    for text in ("one", "two", "one"):
-        say(text)
-    assert capsys.readouterr().out == "one\ntwo\n"
-
-
-def test_what_a_notebook_needs_is_returned_or_says_who_makes_it(tmp_path):
-    (tmp_path / "a.csv").touch()
-    assert (
-        require(str(tmp_path / "a.csv"), made_by="02_load_data") == tmp_path / "a.csv"
-    )
-    with pytest.raises(DataError) as caught:
-        require("workspace/photos.csv", made_by="02_load_data")
-    assert str(caught.value) == (
-        "No photos.csv in workspace.\nRun 02_load_data.ipynb first: it makes it."
-    )
 
 
 def test_a_hash_is_that_of_the_content(tmp_path):

@@ -18,7 +18,6 @@ from carlib.archives import unzip
 from carlib.data.index import RESERVED
 from carlib.data.table import about, content_hashes, held_out, load_index, split
 from carlib.errors import DataError, OptionError
-from carlib.messages import say
 
 HEADER = "image,class,subset\n"
 
@@ -30,7 +29,6 @@ def folder(tmp_path, monkeypatch) -> Path:
     (tmp_path / "photos" / "image").mkdir(parents=True)
     for number in range(1, 10):
         (tmp_path / f"photos/image/{number}.jpeg").write_bytes(bytes([number]))
-    say.cache_clear()
     return Path("photos")
 
 
