@@ -66,8 +66,10 @@ def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     except KeyError:
         raise ArchiveError(f"{archive.filename} holds no {name}.") from None
     if info.file_size > limit:
-        size = f"{info.file_size:,} bytes; at most {limit:,} were expected"
-        raise ArchiveError(f"{name} in {archive.filename} is {size}.")
+        raise ArchiveError(
+            f"Expected at most {limit:,} bytes of {name} in {archive.filename}. "
+            f"Received: {info.file_size:,}"
+        )
     return b"".join(_chunks(archive, info))
 
 

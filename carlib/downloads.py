@@ -3,7 +3,6 @@
 import os
 import threading
 from pathlib import Path
-from typing import BinaryIO
 
 from carlib.errors import CarlibError
 from carlib.files import atomic_path
@@ -37,7 +36,6 @@ def download(
             is left behind, and a file already at `path` stays as it was.
     """
     say(f"Downloading {address}")
-    path = Path(path)
     await_answer(address)
     try:
         with atomic_path(path) as temporary:
@@ -45,7 +43,7 @@ def download(
             _check(temporary, known_hash)
     except OSError as error:  # requests' own errors are OSErrors too
         raise DownloadError(_plain(error), hint=f"The address was {address}") from error
-    return path
+    return Path(path)
 
 
 def await_answer(address: str) -> None:
@@ -54,55 +52,41 @@ def await_answer(address: str) -> None:
     A thread, because neither the look-up of a name nor the sum of the attempts at a
     server's several addresses obeys a connection's timeout.
     """
-    import pooch
+    import requests
 
-    failures: list[OSError] = []
+    found: list[str] = []
 
     def ask() -> None:
         try:
-            pooch.HTTPDownloader(timeout=TIMEOUT)(address, None, None, check_only=True)
+            requests.head(address, timeout=TIMEOUT, allow_redirects=True)
+            found.append("")
         except OSError as error:
-            failures.append(error)
+            found.append(_plain(error))
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(PATIENCE)
-    if thread.is_alive():
-        raise DownloadError(f"no answer within {PATIENCE:g} seconds")
-    if failures:
-        raise DownloadError(_plain(failures[0])) from failures[0]
+    problem = found[0] if found else f"no answer within {PATIENCE:g} seconds"
+    if problem:
+        raise DownloadError(problem)
 
 
 def _fetch(address: str, path: Path, max_bytes: int) -> None:
-    import pooch
+    import requests
     from tqdm.auto import tqdm
 
-    answers: list = []
-    hooks = {"response": lambda answer, *_, **__: answers.append(answer)}
-    # A total of 1 until the server has told it: tqdm has no truth value without one.
-    bar = tqdm(desc=address.rsplit("/", 1)[-1], total=1, unit="B", unit_scale=True)
-    fetch = pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT, hooks=hooks)
-    try:
-        with path.open("wb") as file:
-            fetch(address, _Bounded(file, max_bytes), None)
-    finally:
-        bar.close()
-        for answer in answers:  # pooch leaves the connection open where it fails
-            answer.close()
-
-
-class _Bounded:
-    """A file that refuses to grow beyond a size."""
-
-    def __init__(self, file: BinaryIO, max_bytes: int):
-        self.file, self.left = file, max_bytes
-        self.flush = file.flush
-
-    def write(self, data: bytes) -> None:
-        self.left -= len(data)
-        if self.left < 0:
-            raise DownloadError("the file is larger than expected")
-        self.file.write(data)
+    with (
+        requests.get(address, timeout=TIMEOUT, stream=True) as answer,
+        path.open("wb") as file,
+    ):
+        answer.raise_for_status()
+        total = int(answer.headers.get("Content-Length", 0)) or None
+        name = address.rsplit("/", 1)[-1]
+        with tqdm.wrapattr(file, "write", total, desc=name) as counted:
+            for piece in answer.iter_content(2**16):
+                counted.write(piece)
+                if file.tell() > max_bytes:
+                    raise DownloadError("the file is larger than expected")
 
 
 def _check(path: Path, known_hash: str | None) -> None:

@@ -8,9 +8,11 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
-import time
-import uuid
+import socket
+import sys
+import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,7 +22,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 TEMPORARY = ".*.carlib.tmp"
+ASIDE = ".*.aside.carlib.tmp"
 ABANDONED = 86_400  # seconds after which a temporary file is nobody's any more
+
+# A temporary name ends in this host, the process and a word of chance.
+_HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+_OWNED = re.compile(rf"{_HOST}\.(\d{{1,9}})\.[0-9a-f]{{8}}(\.aside)?\.carlib\.tmp$")
 
 
 def sha256_of(path: str | os.PathLike) -> str:
@@ -37,18 +44,50 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _temporary(path: Path, kind: str = "") -> Path:
+    owner = f"{_HOST}.{os.getpid()}.{os.urandom(4).hex()}"
+    return path.with_name(f".{path.name[:50]}.{owner}{kind}.carlib.tmp")
+
+
 def _sweep(folder: Path) -> None:
-    """Remove what writers that were killed left behind; a live one is never so slow."""
-    for left in folder.glob(TEMPORARY):
+    """Clear up after writers that were killed: put back what stood, remove the rest."""
+    left = [path for path in folder.glob(TEMPORARY) if not _is_in_use(path)]
+    now = _time_in(folder) if left else 0.0
+    for path in left:
         with contextlib.suppress(OSError):  # another process sweeps here too
-            if time.time() - left.stat().st_mtime > ABANDONED:
-                remove(left)
+            _put_back(path)
+            if now - path.stat().st_mtime > ABANDONED:
+                remove(path)
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(
-        f".{path.name[:100]}.{os.getpid()}.{uuid.uuid4().hex[:8]}.carlib.tmp"
-    )
+def _is_in_use(temporary: Path) -> bool:
+    """Tell whether the process that made it still runs here, as far as can be known.
+
+    On Windows it can't: there even signal 0, which only asks, ends a process.
+    """
+    owned = _OWNED.search(temporary.name)
+    pid = int(owned[1]) if owned else None
+    if pid is None or pid == os.getpid() or os.name == "nt":
+        return pid == os.getpid()
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return isinstance(error, PermissionError)  # another user's
+    return True
+
+
+def _time_in(folder: Path) -> float:
+    """Return the time of the clock that dates a folder's files; 0: none can be made.
+
+    This process's own clock may be days ahead of it.
+    """
+    name = {"prefix": ".time.", "suffix": ".carlib.tmp"}
+    with (
+        contextlib.suppress(OSError),
+        tempfile.TemporaryFile(dir=folder, **name) as probe,
+    ):
+        return os.fstat(probe.fileno()).st_mtime
+    return 0.0
 
 
 def _sync(path: Path) -> None:
@@ -87,33 +126,85 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def temporary_folder(beside: str | os.PathLike) -> Iterator[Path]:
+    """Yield a new folder of a temporary name beside a path; it goes with the block."""
+    beside = Path(beside)
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(beside.parent)
+    temporary = _temporary(beside)
+    temporary.mkdir()
+    try:
+        yield temporary
+    finally:
+        with contextlib.suppress(OSError):
+            remove(temporary)
+
+
+@contextlib.contextmanager
 def atomic_folder(path: str | os.PathLike, *, replace: bool = False) -> Iterator[Path]:
     """Yield a temporary folder; it becomes `path` only if the block succeeds.
 
     If `path` came into being meanwhile (another process was faster) and `replace` is
-    False, the other's is kept and ours thrown away. With `replace`, an existing folder
-    is moved aside first and removed once the new one is in place.
+    False, the other's is kept and ours thrown away. With `replace`, the two change
+    places, at one stroke where the system can (see `_take_place`).
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path.parent)
-    temporary, aside = _temporary(path), _temporary(path)
-    temporary.mkdir()
-    try:
+    with temporary_folder(path) as temporary:
         yield temporary
-        if replace and path.exists():
-            path.rename(aside)
         try:
             temporary.rename(path)
         except OSError:
-            if replace or not path.is_dir():
+            if replace:
+                _take_place(temporary, path)
+            elif not path.is_dir():
                 raise
         _sync(path.parent)
+
+
+def _take_place(temporary: Path, path: Path) -> None:
+    """Let a temporary folder and what stands at a path change places.
+
+    Where the system can't at one stroke, what stood there lies aside for a moment. A
+    writer that is killed then leaves it there, and the next one puts it back.
+    """
+    if _exchanged(temporary, path):
+        return
+    aside = _temporary(path, ".aside")
+    aside.mkdir()
+    try:
+        path.rename(aside / path.name)
+        temporary.rename(path)
+        aside.rename(temporary)  # not to be put back any more
     finally:
-        if aside.exists() and not path.exists():
-            aside.rename(path)
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(aside, ignore_errors=True)
+        _put_back(aside)
+        with contextlib.suppress(OSError):
+            aside.rmdir()
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Let two paths change places, on Linux and macOS; tell whether they did.
+
+    Not every C library has the function, nor is every file system able to.
+    """
+    import ctypes
+
+    first, second = os.fsencode(one), os.fsencode(other)
+    here, exchange = -100, 2  # AT_FDCWD, and RENAME_EXCHANGE or RENAME_SWAP
+    name, arguments = {
+        "linux": ("renameat2", (here, first, here, second, exchange)),
+        "darwin": ("renamex_np", (first, second, exchange)),
+    }.get(sys.platform, ("", ()))
+    function = getattr(ctypes.CDLL(None), name, None) if name else None
+    return function is not None and function(*arguments) == 0
+
+
+def _put_back(aside: Path) -> None:
+    """Put what a writer moved aside back where it was, if nothing stands there."""
+    for old in [*aside.glob("*")] if aside.match(ASIDE) else []:
+        place = aside.with_name(old.name)
+        if not os.path.lexists(place):
+            old.rename(place)
+            aside.rmdir()
 
 
 def write_bytes(path: str | os.PathLike, *chunks: bytes) -> None:

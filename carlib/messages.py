@@ -1,16 +1,38 @@
-"""What carlib says to the person at the keyboard."""
+"""What carlib says to the person at the keyboard.
 
-import functools
+Its sentences go through the logger "carlib" at level INFO, and it prints them as they
+are, to where `print` would at that moment. A program that wants to hear nothing says so
+before or after it imports carlib; one that wants them elsewhere adds a handler of its
+own, beside carlib's.
+
+Example:
+    >>> logging.getLogger("carlib").setLevel(logging.WARNING)
+"""
+
+import logging
 import os
 from pathlib import Path
 
 from carlib.errors import DataError
 
 
-@functools.cache
+class _Printer(logging.Handler):
+    """Print the bare sentence; whoever redirects `sys.stdout` later gets it too."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), flush=True)
+
+
+_LOG = logging.getLogger("carlib")
+_LOG.propagate = False  # the root logger might print it a second time
+_LOG.addHandler(_Printer())
+if _LOG.level == logging.NOTSET:
+    _LOG.setLevel(logging.INFO)
+
+
 def say(message: str) -> None:
-    """Print a message to the person at the keyboard, each one once in a process."""
-    print(message, flush=True)
+    """Tell the person at the keyboard, unless the program wants to hear nothing."""
+    _LOG.info(message)
 
 
 def require(path: str | os.PathLike, made_by: str) -> Path:

@@ -16,17 +16,24 @@ def keras() -> Any:
     """Import Keras with its TensorFlow backend and return the module.
 
     Raises:
-        CarlibError: Keras runs on another backend in this process.
+        CarlibError: Keras runs on another backend in this process, or not at all.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _native_stderr_muted():
-        import keras
+    try:
+        with _native_stderr_muted():
+            import keras
+    except ImportError as error:  # mostly of another backend, which isn't installed
+        raise _not_on_tensorflow(str(error)) from error
     if keras.config.backend() != "tensorflow":
-        raise CarlibError(
-            f"carlib needs Keras on TensorFlow, not on {keras.config.backend()}.",
-            hint="Set KERAS_BACKEND to tensorflow, or unset it, and start again.",
-        )
+        raise _not_on_tensorflow(f"Keras on {keras.config.backend()}")
     return keras
+
+
+def _not_on_tensorflow(found: str) -> CarlibError:
+    return CarlibError(
+        f"Expected Keras on TensorFlow. Received: {found}",
+        hint="Set KERAS_BACKEND to tensorflow, or unset it, and start again.",
+    )
 
 
 def tensorflow() -> Any:

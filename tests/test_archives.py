@@ -260,7 +260,7 @@ def test_one_member_is_read_within_a_limit(tmp_path):
     path = make_zip(tmp_path / "a.zip", [("m.json", b"{}"), ("w.bin", b"x" * 50)])
     with checked_zip(path) as archive:
         assert read_member(archive, "m.json", limit=2) == b"{}"
-        with pytest.raises(ArchiveError, match="50 bytes; at most 49"):
+        with pytest.raises(ArchiveError, match="at most 49 .* Received: 50"):
             read_member(archive, "w.bin", limit=49)
         with pytest.raises(ArchiveError, match=r"holds no labels\.json"):
             read_member(archive, "labels.json", limit=9)

@@ -5,13 +5,13 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from carlib import files
-from carlib.errors import DataError
 from carlib.files import (
     atomic_folder,
     atomic_path,
@@ -21,30 +21,10 @@ from carlib.files import (
     write_part,
     write_text,
 )
-from carlib.messages import require, say
 
 
 def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-def test_a_message_is_printed_once(capsys):
-    say.cache_clear()
-    for text in ("one", "two", "one"):
-        say(text)
-    assert capsys.readouterr().out == "one\ntwo\n"
-
-
-def test_what_a_notebook_needs_is_returned_or_says_who_makes_it(tmp_path):
-    (tmp_path / "a.csv").touch()
-    assert (
-        require(str(tmp_path / "a.csv"), made_by="02_load_data") == tmp_path / "a.csv"
-    )
-    with pytest.raises(DataError) as caught:
-        require("workspace/photos.csv", made_by="02_load_data")
-    assert str(caught.value) == (
-        "No photos.csv in workspace.\nRun 02_load_data.ipynb first: it makes it."
-    )
 
 
 def test_a_hash_is_that_of_the_content(tmp_path):
@@ -123,12 +103,42 @@ def test_a_folder_that_another_made_meanwhile_stays(tmp_path):
     assert names_in(tmp_path / "a") == ["theirs"] and names_in(tmp_path) == ["a"]
 
 
-def test_a_folder_is_replaced_where_that_is_wanted(tmp_path):
+@pytest.fixture(params=["at one stroke", "in two steps"])
+def way(request, tmp_path, monkeypatch) -> str:
+    """How a folder is replaced: as this system can, and as all can."""
+    if request.param == "in two steps":
+        monkeypatch.setattr(files, "_exchanged", lambda one, other: False)
+    return request.param
+
+
+def test_a_folder_is_replaced_where_that_is_wanted(tmp_path, way):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "old").touch()
     with atomic_folder(tmp_path / "a", replace=True) as temporary:
         (temporary / "new").touch()
     assert names_in(tmp_path / "a") == ["new"] and names_in(tmp_path) == ["a"]
+
+
+def test_a_folder_takes_the_place_of_a_file_or_a_link_too(tmp_path, way):
+    (tmp_path / "file").touch()
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to("target")
+    for name in ("file", "link"):
+        with atomic_folder(tmp_path / name, replace=True) as temporary:
+            (temporary / "new").touch()
+        assert names_in(tmp_path / name) == ["new"]
+    assert names_in(tmp_path) == ["file", "link", "target"]
+    assert names_in(tmp_path / "target") == []
+
+
+def test_a_new_folder_that_is_lost_leaves_the_old_one(tmp_path, way):
+    write_text(tmp_path / "a" / "old", "")
+    with (
+        pytest.raises(FileNotFoundError),
+        atomic_folder(tmp_path / "a", replace=True) as temporary,
+    ):
+        temporary.rmdir()
+    assert names_in(tmp_path) == ["a"] and names_in(tmp_path / "a") == ["old"]
 
 
 def test_a_file_in_the_way_of_a_folder_is_an_error_and_stays(tmp_path):
@@ -160,6 +170,58 @@ def test_what_a_killed_writer_left_is_removed_after_a_day(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted([fresh, *others, tmp_path / "whole"])
 
 
+WAITING = """
+    import sys, time
+    from carlib.files import atomic_path
+
+    with atomic_path(sys.argv[1]) as temporary:
+        temporary.touch()
+        print(temporary, flush=True)
+        sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """Another process that is writing the file "a", and what it writes to."""
+    command = [sys.executable, "-c", textwrap.dedent(WAITING), str(tmp_path / "a")]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        temporary = Path(process.stdout.readline().strip())
+        os.utime(temporary, (0, 0))
+        yield process, temporary
+        process.kill()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="who lives can't be asked there")
+def test_what_a_living_writer_makes_is_never_removed_however_old(tmp_path, writer):
+    process, temporary = writer
+    write_text(tmp_path / "b", "")
+    assert temporary.exists()
+    process.communicate("\n")
+    assert process.returncode == 0 and names_in(tmp_path) == ["a", "b"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="who lives can't be asked there")
+def test_what_a_dead_writer_left_is_removed_when_it_is_old(tmp_path, writer):
+    process, temporary = writer
+    process.kill()
+    process.wait()
+    write_text(tmp_path / "b", "")
+    assert names_in(tmp_path) == ["b"]
+
+
+def test_the_file_system_tells_how_old_a_file_is_not_this_process(
+    tmp_path, monkeypatch
+):
+    left, now = tmp_path / ".a.1.ab.carlib.tmp", time.time()
+    left.touch()
+    monkeypatch.setattr(time, "time", lambda: now + 2 * files.ABANDONED)
+    write_text(tmp_path / "b", "")
+    assert left.exists()
+
+
 def test_many_writers_of_one_file_leave_one_of_theirs_whole(tmp_path):
     contents = [bytes([i]) * 100_000 for i in range(20)]
     with ThreadPoolExecutor(8) as pool:
@@ -179,10 +241,10 @@ def test_many_makers_of_one_folder_leave_one_of_theirs_whole(tmp_path):
     assert names_in(tmp_path) == ["a"] and len(names_in(tmp_path / "a")) == 3
 
 
-def test_a_very_long_name_still_has_room_for_a_temporary_one(tmp_path):
-    path = tmp_path / ("x" * 250)
-    write_bytes(path, b"a")
-    assert names_in(tmp_path) == [path.name]
+@pytest.mark.parametrize("name", ["x" * 250, "車" * 80], ids=["letters", "signs"])
+def test_a_very_long_name_still_has_room_for_a_temporary_one(tmp_path, name):
+    write_bytes(tmp_path / name, b"a")
+    assert names_in(tmp_path) == [name]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes are a Unix matter")
@@ -201,6 +263,8 @@ KILLED = """
     from carlib import files
 
     calls, limit = 0, int(sys.argv[2])
+    if sys.argv[3] == "in two steps":
+        files._exchanged = lambda one, other: False
     counted = "open", "os.rename", "os.mkdir", "os.remove", "shutil.rmtree"
 
     def count(event, arguments):
@@ -218,32 +282,48 @@ KILLED = """
 """
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
-def test_killed_at_any_moment_the_old_or_the_new_is_there(tmp_path):
-    finished, limit = False, 0
-    while not finished:
+def killed_writers(folder: Path, way: str):
+    """Write until killed, at one moment after the other; yield the folder each time."""
+    code, limit = -1, 0
+    while code:
         limit += 1
-        folder = tmp_path / str(limit)
-        (folder / "folder").mkdir(parents=True)
-        (folder / "file").write_bytes(b"old")
-        (folder / "folder" / "a").write_bytes(b"old")
-        run = [sys.executable, "-c", textwrap.dedent(KILLED), str(folder), str(limit)]
+        here = folder / str(limit)
+        (here / "folder").mkdir(parents=True)
+        (here / "file").write_bytes(b"old")
+        (here / "folder" / "a").write_bytes(b"old")
+        run = [sys.executable, "-c", textwrap.dedent(KILLED), here, str(limit), way]
         code = subprocess.run(run, check=False).returncode
-        finished = code == 0
         assert code in (0, -signal.SIGKILL)
-        assert (folder / "file").read_bytes() in (b"old", b"new" * 100_000)
-        assert whole(folder) in ({"a": b"old"}, {"a": b"new", "b": b"new"})
+        yield here
     assert limit > 8
 
 
-def whole(folder: Path) -> dict[str, bytes]:
-    """Return the folder's content; between two renames the old one lies beside it."""
-    places = [folder / "folder", *sorted(folder.glob(".folder.*.tmp"))]
-    for place in places:
-        content = {path.name: path.read_bytes() for path in place.glob("*")}
-        if content.get("a") == b"old" or len(content) == 2:
-            return content
-    return {}
+killable = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+
+
+@killable
+def test_killed_at_any_moment_the_old_or_the_new_is_there(tmp_path):
+    write_text(tmp_path / "one", "")
+    write_text(tmp_path / "other", "")
+    can_exchange = files._exchanged(tmp_path / "one", tmp_path / "other")
+    for here in killed_writers(tmp_path, "at one stroke"):
+        assert (here / "file").read_bytes() in (b"old", b"new" * 100_000)
+        assert is_whole(here / "folder") or not can_exchange
+
+
+@killable
+def test_the_next_write_puts_back_what_a_killed_writer_had_moved_aside(tmp_path, way):
+    for here in killed_writers(tmp_path, way):
+        for left in here.glob(files.TEMPORARY):
+            os.utime(left, (0, 0))
+        write_text(here / "next", "")
+        assert names_in(here) == ["file", "folder", "next"]
+        assert is_whole(here / "folder")
+
+
+def is_whole(folder: Path) -> bool:
+    content = {path.name: path.read_bytes() for path in folder.glob("*")}
+    return content in ({"a": b"old"}, {"a": b"new", "b": b"new"})
 
 
 def test_the_public_names_of_files_have_their_docstrings():

@@ -1,5 +1,6 @@
 """Where the data come from: a folder, a zip, the workshop's download or the sample."""
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from carlib.archives import checked_zip, unzip
 from carlib.downloads import DownloadError, await_answer, download
 from carlib.errors import ArchiveError, DataError
-from carlib.files import sha256_of, write_text
+from carlib.files import sha256_of, temporary_folder, write_text
 from carlib.messages import say
 
 ADDRESS = "https://storage.googleapis.com/bucket-8732/car_damage/preprocessed.zip"
@@ -51,7 +52,7 @@ def locate_data(
     elif source == "download":
         folder, why = _downloaded(home)
     elif source == "sample":
-        folder, why = _sample(home), "the drawn sample, as asked for"
+        folder, why = _sample(), "the drawn sample, as asked for"
     else:
         folder, why = _given(Path(source), home), "as given"
     folder = _near(_without_wrapper(folder))
@@ -67,7 +68,7 @@ def _automatic(home: Path) -> tuple[Path, str]:
         return _downloaded(home)
     except (DataError, ArchiveError) as error:
         say(str(error))
-        return _sample(home), "the drawn sample instead"
+        return _sample(), "the drawn sample instead"
 
 
 def _given(path: Path, home: Path, origin: str = "") -> Path:
@@ -99,8 +100,8 @@ def _downloaded(home: Path) -> tuple[Path, str]:
         return folder, "the workshop's photos, downloaded before"
     _ask_first()
     _check_writable(home)
-    with tempfile.TemporaryDirectory(prefix=".download-", dir=home) as temporary:
-        path = _fetch(_near(Path(temporary)) / "preprocessed.zip")
+    with temporary_folder(folder) as temporary:
+        path = _fetch(temporary / "preprocessed.zip")
         found = sha256_of(path)
         _check_hash(found, remembered)
         unzip(path, folder)
@@ -167,33 +168,30 @@ def _check_writable(home: Path) -> None:
 
 def _default_home() -> Path:
     here = Path.cwd()
-    checkouts = (p / "data" for p in (here, *here.parents))
-    return next((p for p in checkouts if _has_sample(p)), here / "data")
+    homes = [p / "data" for p in (here, *here.parents)]
+    checkouts = (p for p in homes if (p / "sample" / "index.csv").is_file())
+    return next(checkouts, homes[0])
 
 
-def _has_sample(home: Path) -> bool:
-    return (home / "sample" / "index.csv").is_file()
-
-
-def _sample(home: Path) -> Path:
-    """Return the drawn sample: the checkout's, or the one inside the package."""
-    places = _sample_places(home)
+def _sample() -> Path:
+    """Return the drawn sample: inside the package, or in carlib's own checkout."""
+    package = Path(__file__).resolve().parents[1]
+    places = [package / "sample", package.parent / "data" / "sample"]
     for place in places:
         if (place / "index.csv").is_file():
             return place
     raise DataError("The drawn sample is in none of:", [str(_near(p)) for p in places])
 
 
-def _sample_places(home: Path) -> list[Path]:
-    package = Path(__file__).resolve().parents[1]
-    parents = home, _default_home(), package.parent / "data", package
-    return [folder / "sample" for folder in parents]
-
-
 def is_sample(folder: Path) -> bool:
-    """Tell whether a folder is where the drawn sample lies."""
-    places = {place.resolve() for place in _sample_places(_default_home())}
-    return folder.resolve() in places
+    """Tell, by its index, whether a folder holds the drawn sample, wherever it lies."""
+    with contextlib.suppress(OSError, ValueError, DataError):
+        return _index_of(folder) == _index_of(_sample())
+    return False
+
+
+def _index_of(folder: Path) -> str:
+    return (folder / "index.csv").read_text("utf-8")
 
 
 def _without_wrapper(folder: Path) -> Path:

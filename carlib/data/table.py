@@ -210,7 +210,7 @@ def _draw_subsets(root: Path, rows: list[Row]) -> list[Row]:
 
 def about(photos: pd.DataFrame) -> list[str]:
     """Return what a reader of figures got on these photos must know, if anything."""
-    folders = {Path(path).absolute().parents[1] for path in photos.image_path}
+    folders = {Path(path).absolute().parent.parent for path in photos.image_path}
     if any(is_sample(folder) for folder in folders):
         return ["The photos are the drawn sample: figures say nothing of real cars."]
     return []

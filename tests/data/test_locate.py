@@ -1,21 +1,16 @@
 """The photos are found, downloaded or replaced by the sample, and a word says which."""
 
-import gc
 import io
 import os
-import threading
-import time
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from carlib import downloads
 from carlib.data import locate
 from carlib.data.locate import locate_data
 from carlib.errors import ArchiveError, DataError
-from carlib.messages import say
+from tests.web import served
 
 
 def data_zip(prefix: str = "", extra: bytes = b"") -> bytes:
@@ -26,68 +21,21 @@ def data_zip(prefix: str = "", extra: bytes = b"") -> bytes:
     return buffer.getvalue()
 
 
-class Server(ThreadingHTTPServer):
-    """A web server on this machine; `body`, `status` and `fault` say how it answers."""
-
-    daemon_threads = True
-    body, status, fault, asked = b"", 200, "", 0
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/preprocessed.zip"
-
-    def handle_error(self, *_):
-        """Say nothing when a client goes away."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_HEAD(self):
-        if self.server.fault == "silent":
-            self.server.released.wait(20)
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", str(len(self.server.body)))
-        self.end_headers()
-
-    def do_GET(self):
-        self.server.asked += 1
-        self.do_HEAD()
-        body = self.server.body
-        if self.server.fault in ("cut", "stalls"):
-            self.wfile.write(body[: len(body) // 2])
-            self.wfile.flush()
-            if self.server.fault == "stalls":
-                self.server.released.wait(20)
-        else:
-            self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def server(monkeypatch):
-    server = Server(("127.0.0.1", 0), Handler)
-    server.body, server.released = data_zip(), threading.Event()
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    monkeypatch.setattr(locate, "ADDRESS", server.address)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    yield server
-    server.released.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    gc.collect()  # a connection left open would be found here, and not in another test
+    with served(data_zip()) as server:
+        monkeypatch.setattr(locate, "ADDRESS", server.address)
+        yield server
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
-    """Start each test in an empty folder, with nothing said and no address to reach."""
+    """Start each test in an empty folder, with no address to reach."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.delenv("CARLIB_DATA", raising=False)
     monkeypatch.setattr(locate, "ADDRESS", "http://127.0.0.1:9/preprocessed.zip")
-    say.cache_clear()
 
 
 @pytest.fixture
@@ -111,10 +59,10 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def test_a_folder_is_taken_as_it_is_and_named_once(capsys):
+def test_a_folder_is_taken_as_it_is_and_named_each_time(capsys):
     make_data(Path("photos"))
     assert locate_data("photos") == locate_data(Path("photos")) == Path("photos")
-    assert capsys.readouterr().out == "Data: photos (as given)\n"
+    assert capsys.readouterr().out == 2 * "Data: photos (as given)\n"
 
 
 def test_a_way_to_the_data_is_given_relative_to_where_one_stands(tmp_path):
@@ -248,45 +196,18 @@ def test_another_content_than_the_first_time_is_an_error(checkout, server):
     assert locate_data("download") == folder
 
 
-def test_a_server_that_refuses_is_an_error_at_once(checkout):
-    started = time.monotonic()
-    with pytest.raises(DataError, match="no connection(.|\n)*CARLIB_DATA"):
-        locate_data("download")
-    assert time.monotonic() - started < 5
-
-
-def test_a_server_that_never_answers_is_given_up(checkout, server, monkeypatch):
-    monkeypatch.setattr(downloads, "PATIENCE", 0.3)
-    server.fault = "silent"
-    with pytest.raises(DataError, match=r"no answer within 0\.3 seconds"):
-        locate_data("download")
-    assert names_in(checkout / "data") == ["sample"]
-
-
-def test_a_server_that_stops_in_the_middle_is_given_up(checkout, server, monkeypatch):
-    monkeypatch.setattr(downloads, "TIMEOUT", (1, 0.3))
-    server.fault = "stalls"
-    with pytest.raises(DataError, match="can't be downloaded"):
-        locate_data("download")
-    assert names_in(checkout / "data") == ["sample"]
-
-
-def test_without_a_network_the_sample_stands_in_and_that_is_said(checkout, capsys):
-    assert locate_data() == Path("../data/sample")
+def test_without_a_network_the_sample_stands_in_and_that_is_said(
+    checkout, sample, capsys
+):
+    assert locate_data().samefile(sample)
     said = capsys.readouterr().out
     assert "can't be downloaded: no connection" in said
     assert "(the drawn sample instead)" in said
 
 
-def test_the_sample_can_be_asked_for(checkout, server):
-    assert locate_data("sample") == Path("../data/sample")
+def test_the_sample_can_be_asked_for_and_is_nobody_elses(checkout, sample, server):
+    assert locate_data("sample").samefile(sample)
     assert server.asked == 0
-
-
-def test_outside_of_a_checkout_the_sample_that_came_with_the_package_is_used(sample):
-    if not (sample / "index.csv").exists():
-        pytest.skip("the sample is not drawn yet")
-    assert (locate_data("sample") / "index.csv").samefile(sample / "index.csv")
 
 
 def test_a_home_that_cannot_be_written_to_is_an_error_that_names_the_way_out(

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from carlib.archives import unzip
 from carlib.data.index import RESERVED
+from carlib.data.locate import locate_data
 from carlib.data.table import about, content_hashes, held_out, load_index, split
 from carlib.errors import DataError, OptionError
-from carlib.messages import say
 
 HEADER = "image,class,subset\n"
 
@@ -30,7 +30,6 @@ def folder(tmp_path, monkeypatch) -> Path:
     (tmp_path / "photos" / "image").mkdir(parents=True)
     for number in range(1, 10):
         (tmp_path / f"photos/image/{number}.jpeg").write_bytes(bytes([number]))
-    say.cache_clear()
     return Path("photos")
 
 
@@ -560,7 +559,34 @@ def test_the_sample_is_in_order(sample):
     assert (counts["T"] == 20).all() and (counts["V"] == 5).all() and len(counts) == 8
 
 
-def test_only_the_drawn_sample_is_noted_as_such(sample, tmp_path):
+def test_the_drawn_sample_is_noted_as_such_wherever_it_lies(sample, folder):
     assert "drawn sample" in about(load_index(sample))[0]
-    shutil.copytree(sample, tmp_path / "cars")
-    assert about(load_index(tmp_path / "cars")) == []
+    shutil.copytree(sample, "cars")
+    index = Path("cars/index.csv")
+    index.write_bytes(b"\r\n".join(index.read_bytes().splitlines()) + b"\r\n")
+    assert "drawn sample" in about(load_index("cars"))[0]
+    shutil.make_archive("cars", "zip", "cars")
+    assert "drawn sample" in about(load_index(locate_data("cars.zip")))[0]
+
+
+def test_photos_of_ones_own_are_not_noted_wherever_they_lie(folder):
+    folder.rename("sample")
+    Path("data").mkdir()
+    Path("sample").rename("data/sample")
+    assert about(load_index(write(Path("data/sample"), PLAIN))) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/a.jpg", "a.jpg", "gone/image/a.jpg", "a\0b/c/d.jpg"]
+)
+def test_photos_whose_folder_cannot_be_read_are_not_noted(folder, path):
+    assert about(pd.DataFrame({"image_path": [path]})) == []
+
+
+@pytest.mark.parametrize("index", [b"\xff\xfe", None])
+def test_photos_whose_index_cannot_be_read_are_not_noted(folder, index):
+    if index is None:
+        (folder / "index.csv").mkdir()
+    else:
+        write(folder, index)
+    assert about(pd.DataFrame({"image_path": [str(folder / "image/1.jpeg")]})) == []
