@@ -15,7 +15,8 @@ from carlib.evaluation.cross_validation import cross_validate
 from carlib.evaluation.resampling import resampled_means
 from carlib.training import loop
 from carlib.training.folds import fold_numbers
-from carlib.training.trainer import EarlyStopping, ImageClassificationTrainer
+from carlib.training.early_stopping import EarlyStopping
+from carlib.training.trainer import ImageClassificationTrainer
 
 METRICS = ["micro_accuracy", "macro_accuracy", "log_loss"]
 
