@@ -93,7 +93,8 @@ def _made(name: str, make: Any, plain: Any) -> Any:
     """Make an object of plain values that somebody may have written by hand."""
     try:
         return make(plain)
-    except OptionError:
-        raise
+    except OptionError as error:
+        message = f"{name}: {error.message}"
+        raise OptionError(message, error.problems, error.hint) from error
     except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
         raise OptionError(f"{name} can't be made of {plain!r}: {error}") from error

@@ -247,3 +247,14 @@ def test_a_call_on_cached_photos_needs_no_tensorflow(photos, workspace, trained)
         check=True,
     )
     assert result.stdout.splitlines()[-1] == "(160, 1280) False"
+
+
+def test_copies_are_computed_once_and_counted_as_what_they_are(folder, capsys):
+    paths = [*sorted(folder.iterdir())[:5]] * 2
+    heard = []
+    features = features_of(paths, Tiny(), None, progress=True, on_photo=heard.append)
+    assert (features.n_cached, features.n_computed) == (0, 5)
+    assert heard == [1, 2, 3, 4, 5]
+    line = "10 photos: 0 cached, 5 computed, 5 copies of those\n"
+    assert capsys.readouterr().out.endswith(line)
+    np.testing.assert_array_equal(features.take(range(5)), features.take(range(5, 10)))

@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -16,8 +17,10 @@ from carlib.errors import OptionError
 from carlib.training.progress import general
 from carlib.training.schedules import (
     ExponentialLRDecay,
+    LearningRateScheduler,
     LsrDecay,
     PolynomialLRDecay,
+    as_keras,
     from_plain,
     kind_of,
     to_plain,
@@ -84,6 +87,17 @@ CASES = {
 }
 
 
+F = np.float32
+
+
+def rates_of(schedule, epoch, n_photos, batch_size, learning_rate=0.01):
+    """An epoch's rates, as a Keras optimizer gets them from its count of steps."""
+    n_batches = math.ceil(n_photos / batch_size)
+    steps = np.arange(epoch * n_batches, (epoch + 1) * n_batches)
+    by_step = as_keras(schedule, n_photos, batch_size, learning_rate)
+    return np.asarray(by_step(runtime.tensorflow().constant(steps)))
+
+
 @pytest.mark.parametrize(("n_photos", "batch_size"), SIZES)
 @pytest.mark.parametrize("case", CASES)
 def test_every_rate_is_the_formulas(case, n_photos, batch_size):
@@ -94,14 +108,12 @@ def test_every_rate_is_the_formulas(case, n_photos, batch_size):
             formula(epoch, epoch * whole + batch, whole, batch_size, **options)
             for batch in range(n_batches)
         ]
-        rates = schedule.rates(epoch, n_photos, batch_size, START)
-        assert rates.dtype == np.float64
+        rates = rates_of(schedule, epoch, n_photos, batch_size, START)
+        assert len(rates) == n_batches
         np.testing.assert_allclose(rates, expected, rtol=0, atol=1e-7)
 
 
 # The same once more as ML.NET computes it: in single precision, power in double.
-
-F = np.float32
 
 
 def mlnet_exponential(epoch, step, whole, size, every):
@@ -143,7 +155,7 @@ def test_every_rate_is_mlnets_own_in_single_precision(n_photos, batch_size, ever
         batches = range(math.ceil(n_photos / batch_size))
         steps = [epoch * whole + batch for batch in batches]
         expected = [mlnets(epoch, step, whole, batch_size, every) for step in steps]
-        rates = schedule.rates(epoch, n_photos, batch_size)
+        rates = rates_of(schedule, epoch, n_photos, batch_size)
         np.testing.assert_allclose(rates, expected, rtol=0, atol=1e-7)
 
 
@@ -157,15 +169,16 @@ def test_a_fraction_of_an_epoch_is_as_many_steps_as_in_single_precision():
 @pytest.mark.parametrize("schedule", [ExponentialLRDecay(), PolynomialLRDecay()])
 def test_fewer_photos_than_a_batch_have_one_step_an_epoch_and_a_rate(schedule):
     """ML.NET divides by zero here and trains on with a rate that is not a number."""
-    rates = [schedule.rates(epoch, 7, 10, 0.01) for epoch in range(5)]
+    rates = [rates_of(schedule, epoch, 7, 10, 0.01) for epoch in range(5)]
     assert {len(rate) for rate in rates} == {1}
     assert np.isfinite(rates).all()
-    assert rates[0] == [0.01] and rates[4] < rates[0]
+    assert rates[0] == [F(0.01)] and rates[4] < rates[0]
 
 
 def test_the_last_smaller_batch_has_the_step_of_the_next_epochs_first():
     decay = ExponentialLRDecay(1.0, num_epochs_per_decay=1, staircase=False)
-    assert decay.rates(0, 35, 10)[-1] == decay.rates(1, 35, 10)[0] == 0.94
+    last, first = rates_of(decay, 0, 35, 10)[-1], rates_of(decay, 1, 35, 10)[0]
+    assert last == first == F(0.94)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -174,12 +187,12 @@ def test_one_rate_alone_is_that_of_its_batch(case):
     for epoch in (0, 1, 2, 37, 136):
         alone = [schedule.rate(epoch, batch, 3, START, 10) for batch in range(4)]
         assert all(type(rate) is float for rate in alone)
-        assert alone == list(schedule.rates(epoch, 35, 10, START))
+        assert list(map(F, alone)) == list(rates_of(schedule, epoch, 35, 10, START))
 
 
 def test_the_published_logs_rate_comes_out():
     """115 batches of 1,145 photos, stopped after epoch 32: 0.0037157428."""
-    rates = ExponentialLRDecay().rates(32, 1145, 10, 0.01)
+    rates = rates_of(ExponentialLRDecay(), 32, 1145, 10, 0.01)
     assert len(rates) == 115
     assert {general(rate) for rate in rates} == {"0.0037157428"}
 
@@ -189,17 +202,17 @@ def test_a_table_of_ones_own_may_be_a_dict_or_pairs_in_any_order():
     assert one == LsrDecay(lr_schedule=[[30, 0.1], (0, 1)])
     assert one.lr_schedule == ((30, 0.1), (0, 1))
     assert hash(one) == hash(LsrDecay(lr_schedule={30: 0.1, 0: 1}))
-    rates = [one.rates(epoch, 128, 128)[0] for epoch in (0, 29, 30, 500)]
+    rates = [rates_of(one, epoch, 128, 128)[0] for epoch in (0, 29, 30, 500)]
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01])
     late = LsrDecay(lr_schedule={5: 0.5})
-    assert [late.rates(epoch, 128, 128)[0] for epoch in (4, 5)] == [0.1, 0.05]
+    assert [rates_of(late, epoch, 128, 128)[0] for epoch in (4, 5)] == [F(0.1), F(0.05)]
 
 
 @pytest.mark.parametrize("schedule", [ExponentialLRDecay(), PolynomialLRDecay()])
 def test_a_schedules_own_rate_goes_before_the_trainers(schedule):
     own = dataclasses.replace(schedule, learning_rate=0.5)
-    assert own.rates(0, 20, 10, 0.01)[0] == 0.5
-    assert schedule.rates(0, 20, 10, 0.02)[0] == 0.02
+    assert rates_of(own, 0, 20, 10, 0.01)[0] == F(0.5)
+    assert rates_of(schedule, 0, 20, 10, 0.02)[0] == F(0.02)
 
 
 @pytest.mark.parametrize(
@@ -306,10 +319,40 @@ def test_carlibs_own_schedules_need_no_keras():
     code = """
 import sys
 from carlib.training.schedules import LsrDecay, from_plain, to_plain
-from_plain(to_plain(LsrDecay())).rates(0, 20, 10)
+from_plain(to_plain(LsrDecay())).rate(0, 2, 10)
 print("keras" in sys.modules, "tensorflow" in sys.modules)
 """
     run = [sys.executable, "-c", code]
     assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == (
         "False False\n"
     )
+
+
+class NotOne:
+    def rate(self, *args):
+        return 0.1
+
+
+def test_what_is_no_schedule_is_refused_before_the_training(trainer):
+    with pytest.raises(OptionError, match="learning_rate_scheduler must be"):
+        trainer(learning_rate_scheduler=NotOne())
+
+    class Bare(LearningRateScheduler):
+        def _rate(self, moment):
+            return 0.1
+
+    with pytest.raises(OptionError, match="learning_rate_scheduler must be"):
+        trainer(learning_rate_scheduler=Bare())
+
+
+class Unsaid(keras.optimizers.SGD):
+    """An optimizer whose numbers can't be written down."""
+
+    def get_config(self):
+        return super().get_config() | {"own": object()}
+
+
+def test_options_that_cannot_be_saved_are_refused_before_the_training(trainer, few):
+    made = trainer(optimizer=Unsaid(0.1), learning_rate_scheduler=None, epoch=1)
+    with pytest.raises(OptionError, match="can't be saved"):
+        made.fit(few)

@@ -10,11 +10,12 @@ from keras.callbacks import LambdaCallback
 
 from carlib.backbones.backbone import Backbone
 from carlib.errors import CarlibError, DataError, ImageError, OptionError
+from carlib.model.model import load_model
 from carlib.training import keras_head as head_module
 from carlib.training import loop
 from carlib.training.early_stopping import BestEpoch, EarlyStopping
 from carlib.training.keras_head import Head
-from carlib.training.options import TrainingOptions
+from carlib.training.options import RECOMMENDED, TrainingOptions
 from carlib.training.progress import BottleneckMetrics, EpochMetrics, general
 from carlib.training.schedules import ExponentialLRDecay
 from carlib.training.trainer import ImageClassificationTrainer
@@ -381,3 +382,44 @@ def test_the_head_trains_from_a_memory_map_block_by_block(tmp_path, monkeypatch)
         assert one.validation.cross_entropy == pytest.approx(
             other.validation.cross_entropy, abs=1e-6
         )
+
+
+def test_a_trainer_does_not_change(trainer):
+    made = trainer()
+    for name in ("epoch", "arch", "backbones", "nonsense"):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(made, name, 3)
+
+
+def test_another_trainer_is_made_by_replacing(trainer, backbone, few):
+    made = trainer()
+    assert made.held_out_share == 0.1
+    other = dataclasses.replace(made, early_stopping=None, epoch=1)
+    assert (other.held_out_share, other.backbones) == (None, (backbone,))
+    assert set(other.fit(few).history.dataset) == {"Train"}
+    named = dataclasses.replace(made, arch="MobileNetV2-0.35")
+    assert named.arch == "MobileNetV2-0.35"
+
+
+def test_recommended_options_may_be_changed_one_by_one(trainer, few):
+    made = trainer(**{**RECOMMENDED, "epoch": 3, "l2": 0.03})
+    assert (made.epoch, made.optimizer, made.held_out_share) == (3, "adam", None)
+    assert made.fit(few).history.epoch.max() == 2
+    names = {field.name for field in dataclasses.fields(TrainingOptions)}
+    assert set(RECOMMENDED) <= names
+    with pytest.raises(TypeError):
+        RECOMMENDED["epoch"] = 3
+
+
+def test_auto_is_resolved_when_it_is_used(capsys):
+    made = ImageClassificationTrainer(arch="auto")
+    assert (made.arch, capsys.readouterr().out) == ("auto", "")
+
+
+def test_a_history_of_nobody_can_be_saved_and_loaded(trainer, few, tmp_path):
+    made = trainer(test_on_train_set=False, validation_set_fraction=None, epoch=2)
+    model = made.fit(few)
+    assert model.history.empty
+    loaded = load_model(model.save(tmp_path / "m.zip"))
+    assert list(loaded.history) == list(model.history)
+    assert list(model.history) == [f.name for f in dataclasses.fields(EpochMetrics)]

@@ -1,0 +1,109 @@
+"""Weights: read once, in Keras's order, and refused where they are no numbers."""
+
+import h5py
+import numpy as np
+import pytest
+from keras.src.legacy.saving import legacy_h5_format
+
+from carlib.backbones import architectures
+from carlib.backbones.backbone import Backbone
+from carlib.bottlenecks.extract import compute_bottlenecks
+from carlib.errors import WeightsError
+
+pytestmark = pytest.mark.filterwarnings(  # of Keras, when it saves the old layout
+    "ignore:__array__ implementation:DeprecationWarning"
+)
+
+
+def donor(arch, seed=7):
+    return Backbone(arch, weights=None, seed=seed, precision="float32")
+
+
+def save(backbone, path):
+    """Save as Keras's downloads are, without the classifier."""
+    with h5py.File(path, "w") as file:
+        core = backbone.network.layers[-1]
+        legacy_h5_format.save_weights_to_hdf5_group(file, core)
+    return path
+
+
+@pytest.fixture(scope="module")
+def small():
+    return donor("MobileNetV2-0.35")
+
+
+@pytest.fixture
+def file(small, tmp_path):
+    return save(small, tmp_path / "small.h5")
+
+
+@pytest.mark.parametrize("arch", ["InceptionV3", "ResNet50V2", "MobileNetV2-0.35"])
+def test_a_file_is_read_in_the_networks_order_without_the_network(arch, tmp_path):
+    given = donor(arch)
+    read = Backbone(arch, save(given, tmp_path / "w.h5"), precision="float32")
+    expected = np.concatenate([w.ravel() for w in given.network.get_weights()])
+    np.testing.assert_array_equal(read.weights_vector(), expected)
+    assert "_core" not in vars(read)
+    assert read.fingerprint == given.fingerprint
+
+
+def test_kerass_own_download_is_read_as_keras_reads_it(keras_home):
+    path = keras_home / "models" / architectures.find("MobileNetV2-0.35").file
+    core = architectures.find("MobileNetV2-0.35").build()
+    core.load_weights(path)
+    expected = np.concatenate([weight.ravel() for weight in core.get_weights()])
+    read = Backbone("MobileNetV2-0.35", path).weights_vector()
+    np.testing.assert_array_equal(read, expected)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused(file, value):
+    """They would give wrong features without a sign."""
+    with h5py.File(file, "r+") as opened:
+        opened["Conv1/Conv1/kernel"][0, 0, 0, 0] = value
+    with pytest.raises(WeightsError, match="not numbers"):
+        Backbone("MobileNetV2-0.35", file).fingerprint  # noqa: B018
+
+
+def test_a_file_overwritten_meanwhile_changes_neither_key_nor_network(
+    small, file, photos, tmp_path
+):
+    """The features that lie under a fingerprint are those of its weights."""
+    backbone = Backbone("MobileNetV2-0.35", file, precision="float32")
+    key = backbone.fingerprint
+    save(donor("MobileNetV2-0.35", seed=8), file)
+    given = compute_bottlenecks(photos[:3], backbone, tmp_path / "w", progress=False)
+    expected = compute_bottlenecks(photos[:3], small, None, progress=False)
+    np.testing.assert_array_equal(given, expected)
+    assert backbone.fingerprint == key == small.fingerprint
+    again = Backbone("MobileNetV2-0.35", file, precision="float32")
+    assert again.fingerprint != key
+
+
+def test_a_file_that_leads_into_another_is_refused(file, tmp_path):
+    other = tmp_path / "secret.h5"
+    with h5py.File(other, "w") as opened:
+        opened["numbers"] = np.zeros((3, 3, 3, 16), np.float32)
+    with h5py.File(file, "r+") as opened:
+        del opened["Conv1/Conv1/kernel"]
+        opened["Conv1/Conv1/kernel"] = h5py.ExternalLink(str(other), "numbers")
+    with pytest.raises(WeightsError, match="another file"):
+        Backbone("MobileNetV2-0.35", file).weights_vector()
+
+
+def test_a_file_that_says_it_is_huge_is_refused_before_it_is_read(file):
+    with h5py.File(file, "r+") as opened:
+        del opened["Conv1/Conv1/kernel"]
+        opened.create_dataset(
+            "Conv1/Conv1/kernel", (1 << 20, 1 << 10), "f4", chunks=True
+        )
+    with pytest.raises(WeightsError, match="more than"):
+        Backbone("MobileNetV2-0.35", file).weights_vector()
+
+
+@pytest.mark.parametrize("content", [b"", b"no HDF5", b"\x89HDF\r\n\x1a\n" + bytes(99)])
+def test_a_damaged_file_is_one_clear_error(tmp_path, content):
+    path = tmp_path / "w.h5"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"w\.h5 do not fit MobileNetV2"):
+        Backbone("MobileNetV2", path).fingerprint  # noqa: B018
