@@ -66,7 +66,10 @@ class Network(Protocol):
 
 
 class Pipeline:
-    """Hand batches to an engine, some ahead, and take their features in order."""
+    """Hand batches to an engine, some ahead, and take their features in order.
+
+    It may be left half-way: what runs then ends by itself.
+    """
 
     def __init__(self, engine: Engine):
         self._engine = engine
@@ -84,15 +87,8 @@ class Pipeline:
             yield self._finish()
 
     def _finish(self) -> tuple[Any, np.ndarray]:
-        tag, running = self._running[0]
-        features = self._engine.wait(running)
-        self._running.popleft()  # not before: an interrupt leaves it to `close`
-        return tag, features
-
-    def close(self) -> None:
-        """Wait for what runs: it writes into memory that is about to go."""
-        for _ in self.drain():
-            pass
+        tag, running = self._running.popleft()
+        return tag, self._engine.wait(running)
 
 
 def executor() -> str:
@@ -195,9 +191,8 @@ def _grappler(option: str | None) -> Iterator[None]:
 def features(engine: Engine, pixels: np.ndarray, n_features: int) -> np.ndarray:
     """Compute the features, float32 (n, n_features), of pixels that are all there."""
     pipeline, parts = Pipeline(engine), [np.empty((0, n_features), np.float32)]
-    with contextlib.closing(pipeline):
-        for start in range(0, len(pixels), engine.batch_size):
-            batch = pixels[start : start + engine.batch_size]
-            parts += [part for _, part in pipeline.put(start, batch)]
-        parts += [part for _, part in pipeline.drain()]
+    for start in range(0, len(pixels), engine.batch_size):
+        batch = pixels[start : start + engine.batch_size]
+        parts += [part for _, part in pipeline.put(start, batch)]
+    parts += [part for _, part in pipeline.drain()]
     return np.concatenate(parts)

@@ -25,6 +25,7 @@ from carlib.bottlenecks.shards import (
     count_rows,
     row_type,
     size_of,
+    sizes_of,
 )
 from carlib.bottlenecks.stat_index import StatIndex
 from carlib.files import TEMPORARY, remove, write_json, write_text
@@ -116,13 +117,13 @@ def cache_info(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
 
 
 def _summary(folder: Path, description: dict) -> dict:
-    shards = list(folder.glob(SHARD))
     dtype = row_type(folder, description["n_features"])
+    sizes = sizes_of(folder)
     return {
         **_names(description),
         "weights": description["weights"],
-        "photos": sum(count_rows(size_of(path), dtype) for path in shards),
-        "shards": len(shards),
+        "photos": sum(count_rows(size, dtype) for size in sizes),
+        "shards": len(sizes),
         "bytes": sum(size_of(path) for path in folder.rglob("*.*")),
     }
 

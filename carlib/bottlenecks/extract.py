@@ -109,7 +109,7 @@ def _summary(features: Features, n_copies: int) -> str:
     what = f"{n_photos:,} photo" + "s" * (n_photos != 1)
     what += " and mirrored" * features.mirrored
     done = f"{features.n_cached:,} cached, {features.n_computed:,} computed"
-    return f"{what}: {done}" + f", {n_copies:,} copies of those" * (n_copies > 0)
+    return f"{what}: {done}" + f", {n_copies:,} copied" * (n_copies > 0)
 
 
 def _unreadable(features: Features, n_photos: int) -> ImageError:
@@ -284,12 +284,11 @@ class _Lane:
             yield from self._taken(self._pipeline.drain())
 
     def close(self) -> None:
-        """Await what runs, and write what was computed."""
-        try:
-            if self._pipeline:
-                self._pipeline.close()
-        finally:
-            self._write()
+        """Write what was computed as a shard, and take up what others wrote."""
+        if self._n_bytes:
+            self.shards.add(self._parts)
+            self.shards.refresh()
+        self._wait_for_a_shard()
 
     def _start(self) -> Iterator[int]:
         rows, keys, squares = zip(*self._batch, strict=True)
@@ -304,15 +303,8 @@ class _Lane:
             self._n_bytes += self._parts[-1].nbytes
             late = time.monotonic() - self._began > SECONDS_A_SHARD
             if late or self._n_bytes > BYTES_A_SHARD:
-                self._write()
+                self.close()
             yield from rows
-
-    def _write(self) -> None:
-        """Write what waits as a shard, and take up what others wrote."""
-        if self._n_bytes:
-            self.shards.add(self._parts)
-            self.shards.refresh()
-        self._wait_for_a_shard()
 
 
 @contextlib.contextmanager

@@ -334,6 +334,15 @@ def _by_shard(
         start = stop
 
 
+def sizes_of(folder: Path) -> list[int]:
+    """Return the sizes of a folder's shards, whoever merges them meanwhile."""
+    for _ in range(AGAIN):
+        sizes = [size_of(path) for path in folder.glob(SHARD)]
+        if all(sizes):
+            break
+    return sizes
+
+
 def size_of(path: Path) -> int:
     """Return a file's size; of one that another process has removed, 0."""
     try:

@@ -255,6 +255,6 @@ def test_copies_are_computed_once_and_counted_as_what_they_are(folder, capsys):
     features = features_of(paths, Tiny(), None, progress=True, on_photo=heard.append)
     assert (features.n_cached, features.n_computed) == (0, 5)
     assert heard == [1, 2, 3, 4, 5]
-    line = "10 photos: 0 cached, 5 computed, 5 copies of those\n"
+    line = "10 photos: 0 cached, 5 computed, 5 copied\n"
     assert capsys.readouterr().out.endswith(line)
     np.testing.assert_array_equal(features.take(range(5)), features.take(range(5, 10)))

@@ -21,6 +21,7 @@ from carlib.evaluation.compare import compare, paired_test
 from carlib.evaluation.evaluate import evaluate
 from carlib.evaluation.resampling import sign_flip_p
 from carlib.plots.comparison import plot_comparison
+from carlib.training.options import TrainingOptions
 from carlib.training.trainer import ImageClassificationTrainer
 
 METRICS = ["micro_accuracy", "macro_accuracy", "log_loss"]
@@ -38,9 +39,10 @@ def trainer(backbone, workspace):
 
 
 @pytest.fixture(scope="module")
-def comparison(photos, backbone, random, trainer):
-    archs = [backbone, random, [backbone, random]]
-    return compare(photos, archs, trainer, folds=2, seeds=(1, 2), progress=False)
+def comparison(photos, backbone, random, workspace):
+    archs, options = [backbone, random, [backbone, random]], TrainingOptions(epoch=4)
+    runs = {"folds": 2, "seeds": (1, 2), "progress": False}
+    return compare(photos, archs, options, workspace_path=workspace, **runs)
 
 
 @pytest.fixture(autouse=True)
@@ -203,7 +205,7 @@ def test_rows_of_one_name_are_told_apart_by_their_precision(trainer, backbone):
     assert compare_module._names(rows) == ["EfficientNetLite0 float32", expected]
 
 
-def test_without_a_trainer_it_is_the_default_one(photos, backbone, workspace):
+def test_without_options_they_are_the_defaults(photos, backbone, workspace):
     few = photos.groupby("damage_class").head(4)
     comparison = compare(
         few,

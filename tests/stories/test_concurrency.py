@@ -192,7 +192,7 @@ def test_a_shard_that_comes_again_after_it_was_merged_is_found_again(tmp_path):
     content = first.read_bytes()
     counts(photos[4:], Tiny(), tmp_path / "w")
     compact_cache(tmp_path / "w")
-    extraction.shards.refresh()
+    extraction.shards[0].refresh()
     (merged,) = shards(tmp_path / "w")
     merged.unlink()
     first.write_bytes(content)
@@ -214,10 +214,9 @@ from tests.tiny import Tiny, paths
 from carlib.bottlenecks import extract as extract_module
 
 class Slow(Tiny):
-    def stream(self, batches):
-        for tag, pixels in batches:
-            time.sleep(float(sys.argv[3]) if self.seen >= 8 else 0)
-            yield tag, self.features(pixels)
+    def wait(self, pixels):
+        time.sleep(float(sys.argv[3]) if self.seen >= 8 else 0)
+        return self.features(pixels)
 
 extract_module.SECONDS_A_SHARD = float(sys.argv[4])
 extract_module.compute_bottlenecks(paths(sys.argv[1]), Slow(), sys.argv[2])

@@ -288,7 +288,7 @@ def sweep(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("before", "already", "at_least"), [(nothing_before, 0, 60), (some_before, 3, 35)]
+    ("before", "already", "at_least"), [(nothing_before, 0, 50), (some_before, 3, 25)]
 )
 def test_a_kill_at_any_point_of_a_run_loses_one_shard_at_most(
     sweep, before, already, at_least
@@ -309,7 +309,7 @@ def test_a_kill_at_any_point_of_compacting_loses_nothing(sweep):
 
 def test_a_kill_at_any_point_of_clearing_leaves_what_can_be_cleared(sweep):
     outcomes = sweep(clear, all_before)
-    assert len(outcomes) >= 8
+    assert len(outcomes) >= 7
     for outcome in outcomes:
         assert outcome.computed == N_PHOTOS - outcome.kept, outcome
 

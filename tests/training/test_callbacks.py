@@ -35,7 +35,11 @@ def train(photos):
 
 
 def watched(model):
-    rows = model.history[model.history.dataset == "Validation"]
+    return watched_rows(model.history)
+
+
+def watched_rows(history):
+    rows = history[history.dataset == "Validation"]
     return rows.set_index("epoch")
 
 
@@ -150,19 +154,19 @@ def test_callbacks_get_kerass_names_and_the_historys_figures(trainer, train, tmp
         train
     )
     assert all(set(logs) == KERAS_NAMES for logs in seen.logs)
-    assert_figures(model, seen.logs)
-    assert_figures(model, read_csv(tmp_path / "own.csv"))
+    assert_figures(model.history, seen.logs)
+    assert_figures(model.history, read_csv(tmp_path / "own.csv"))
 
 
-def assert_figures(model, rows):
-    """Whether the rows, under Keras's names, are the model's history."""
-    mine = model.history[model.history.dataset == "Train"]
+def assert_figures(history, rows):
+    """Whether the rows, under Keras's names, are a model's history."""
+    mine = history[history.dataset == "Train"]
     columns = {
         "accuracy": mine.accuracy,
         "loss": mine.cross_entropy,
         "learning_rate": mine.learning_rate,
-        "val_accuracy": watched(model).accuracy,
-        "val_loss": watched(model).cross_entropy,
+        "val_accuracy": watched_rows(history).accuracy,
+        "val_loss": watched_rows(history).cross_entropy,
     }
     assert len(mine) == len(rows)
     for name, expected in columns.items():
@@ -204,7 +208,7 @@ def test_kerass_own_tensorboard_writes_the_figures(trainer, train, tmp_path):
     rows = joined_scalars(tmp_path)
     for row in rows:  # it writes the rate once more, from the optimizer
         row.setdefault("learning_rate", np.nan)
-    assert_figures(model, rows)
+    assert_figures(model.history, rows)
 
 
 def test_functions_hear_of_each_batch(trainer, train):
@@ -333,6 +337,8 @@ def test_stop_in_the_bottleneck_phase_needs_no_metrics_callback(train, tmp_path)
     """Whoever stops may be another thread; what was computed is kept."""
 
     class Slow(Tiny):
+        options = {"arch": "Tiny"}
+
         def wait(self, pixels):
             trainer.stop()
             return super().wait(pixels)
