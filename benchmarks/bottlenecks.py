@@ -17,7 +17,7 @@ import click
 import numpy as np
 from copies import source, write_copies, write_large
 from processes import in_process
-from tables import differences, draw, large_table, machine, speed_table
+from text_tables import differences, draw, large_table, machine, speed_table
 
 import carlib
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from processes import answer
-from tables import differences
+from text_tables import differences
 from ways import backbone
 
 

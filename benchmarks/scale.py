@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 from copies import source, write_copies, write_tiny
 from processes import in_process
-from tables import machine, table
+from text_tables import machine, table
 
 HERE = Path(__file__).resolve().parent
 # What is younger than this the stat index does not trust: RACY in

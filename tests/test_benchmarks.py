@@ -26,7 +26,7 @@ def copies(monkeypatch):
 @pytest.fixture
 def tables(monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
-    import tables
+    import text_tables as tables
 
     return tables
 

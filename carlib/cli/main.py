@@ -1,18 +1,17 @@
-"""The command `carlib`: evaluate, predict, export; and those from next door."""
+"""The command `carlib`: evaluate, export; and those from next door."""
 
 import click
 
 from carlib import __version__
-from carlib.cli import cache, compare, terminal, train
+from carlib.cli import cache, compare, predict, terminal, train
 from carlib.cli.terminal import (
-    COUNT,
     json_option,
+    of_subset,
     option,
     show,
     stdout_kept,
     workspace_option,
 )
-from carlib.errors import DataError
 
 
 @click.group(cls=terminal.Commands)
@@ -35,6 +34,7 @@ def main() -> None:
 
 main.add_command(cache.cache)
 main.add_command(compare.compare)
+main.add_command(predict.predict)
 main.add_command(train.train)
 
 
@@ -64,57 +64,10 @@ def evaluate(model: str, data: str, subset: str, workspace: str, as_json: bool) 
 
     with stdout_kept(as_json):
         loaded = load_model(model, workspace)
-        photos = load_index(locate_data(data))
-        if subset != "all":
-            photos = photos[photos["subset"] == subset].reset_index(drop=True)
-        if photos.empty:
-            raise DataError(
-                f"{data} has no photos in {subset}.",
-                hint="Choose another subset: --subset V, T or all.",
-            )
+        photos = of_subset(load_index(locate_data(data)), subset, data)
         metrics = evaluate(loaded.predict(photos))
     figures = {"model": model, "data": data, "subset": subset, **metrics.to_dict()}
     show(as_json, figures, str(metrics))
-
-
-@main.command()
-@click.argument("model")
-@click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
-@option(
-    "--top",
-    type=COUNT,
-    default=3,
-    help="Classes to show a photo.",
-)
-@option(
-    "--on-error",
-    type=click.Choice(["raise", "skip"]),
-    default="raise",
-    help="What to do about a photo that can't be read.",
-)
-@json_option
-def predict(
-    model: str, photos: tuple[str, ...], top: int, on_error: str, as_json: bool
-) -> None:
-    """Name the damage in each PHOTO by MODEL, a saved one.
-
-    A PHOTO is a file, a folder of them, or - for one photo on stdin.
-
-    \b
-    Examples:
-      carlib predict ImageModel.zip photo.jpg folder
-      carlib predict ImageModel.zip - --json < photo.jpg
-    """
-    from carlib.model.model import load_model
-
-    with stdout_kept(as_json):
-        names = [name for photo in photos for name in terminal.files_of(photo)]
-        loaded = load_model(model)
-        contents = [terminal.content_of(name) for name in names]
-        table = loaded.predict(contents, on_error=on_error, progress=len(names) > 32)
-    rows = terminal.prediction_rows(names, table, loaded.class_names)
-    text = terminal.predictions_text(rows, top)
-    show(as_json, {"model": model, "predictions": rows}, text)
 
 
 @main.command()

@@ -6,15 +6,14 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from carlib import interrupts
-from carlib.data.locate import PHOTO_SUFFIXES
-from carlib.errors import CarlibError, ImageError, OptionError
+from carlib.errors import CarlibError, DataError, OptionError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,67 +123,31 @@ def check_output(path: Path) -> None:
         )
 
 
-def files_of(photo: str) -> list[str]:
-    """Return the files that an argument names: itself, or a folder's photos.
+def of_subset(photos: "pd.DataFrame", subset: str, data: str) -> "pd.DataFrame":
+    """Return the photos in T, in V or all of them.
 
     Raises:
-        ImageError: A folder without a photo.
+        DataError: There are none.
     """
-    if not Path(photo).is_dir():
-        return [photo]
-    files = (path for path in Path(photo).rglob("*") if path.is_file())
-    found = sorted(str(f) for f in files if f.suffix.lower() in PHOTO_SUFFIXES)
-    if not found:
-        raise ImageError(f"No photos in {photo}.")
-    return found
+    chosen = photos if subset == "all" else photos[photos["subset"] == subset]
+    if chosen.empty:
+        raise DataError(
+            f"{data} has no photos in {subset}.",
+            hint="Choose another subset: --subset V, T or all.",
+        )
+    return chosen.reset_index(drop=True)
 
 
-def trained_text(figures: dict[str, Any], metrics: Any) -> str:
-    """Return what `carlib train` says at its end."""
-    lines = [f"{metrics}\n"] if metrics else []
-    lines.append(f"Trained {figures['arch']} on {figures['photos']['T']:,} photos.")
-    lines += [f"Note: {note}" for note in figures["notes"]]
-    lines.append(f"Saved {figures['model']} after {figures['seconds']} seconds.")
-    return "\n".join(lines)
+def parts_of(arch: str) -> list[str]:
+    """Return the names of the backbones that an option names, joined as A+B.
 
-
-def content_of(name: str) -> str | bytes:
-    """Return a photo's name, or for - the bytes of the photo on stdin."""
-    return sys.stdin.buffer.read() if name == "-" else name
-
-
-def prediction_rows(
-    names: list[str], table: "pd.DataFrame", class_names: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Return predictions as plain values, the classes from likely to unlikely."""
-    rows = zip(names, table.to_dict("records"), strict=True)
-    return [_prediction_row(name, row, class_names) for name, row in rows]
-
-
-def _prediction_row(
-    name: str, row: dict[str, Any], class_names: Sequence[str]
-) -> dict[str, Any]:
-    if row.get("error"):
-        return {"image_path": name, "error": row["error"]}
-    ranked = sorted(class_names, key=lambda class_name: -row[class_name])
-    return {
-        "image_path": name,
-        "predicted_label": row["predicted_label"],
-        "score": float(row["score"]),
-        "probabilities": {class_name: float(row[class_name]) for class_name in ranked},
-    }
-
-
-def predictions_text(rows: list[dict[str, Any]], top: int) -> str:
-    """Return a line a photo: its name, and its likeliest classes or what is wrong."""
-    width = max(len(row["image_path"]) for row in rows)
-    return "\n".join(
-        f"{row['image_path']:{width}}  {_answer(row, top)}" for row in rows
-    )
-
-
-def _answer(row: dict[str, Any], top: int) -> str:
-    if "error" in row:
-        return f"not read: {row['error']}"
-    shown = list(row["probabilities"].items())[:top]
-    return ", ".join(f"{name} {share:.1%}" for name, share in shown)
+    Raises:
+        OptionError: A name is missing.
+    """
+    parts = [part.strip() for part in arch.split("+")]
+    if not all(parts):
+        raise OptionError(
+            f"Expected names joined by +. Received: --arch {arch!r}",
+            hint="Such as --arch EfficientNetLite0+MobileNetV2-0.35.",
+        )
+    return parts

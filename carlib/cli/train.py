@@ -12,6 +12,7 @@ from carlib.cli.terminal import (
     COUNT,
     json_option,
     option,
+    parts_of,
     show,
     stdout_kept,
     workspace_option,
@@ -49,9 +50,10 @@ class Strength(click.ParamType):
 @option(
     "--arch",
     "archs",
+    metavar="NAME[+NAME…]",
     multiple=True,
     default=["auto"],
-    help="The backbone's name, or auto; several are joined.",
+    help="The backbone, or joined ones, or auto.",
 )
 @option(
     "--weights",
@@ -158,7 +160,7 @@ def train(
     Examples:
       carlib train photos.zip --output ImageModel.zip
       carlib train photos --arch EfficientNetLite0 --epoch 50
-      carlib train photos --arch EfficientNetLite0 --arch MobileNetV2 --recommended
+      carlib train photos --arch EfficientNetLite0+MobileNetV2 --recommended
       carlib train photos --assert-accuracy-at-least 0.75
       carlib train sample --json > figures.json
     """
@@ -169,6 +171,7 @@ def train(
 
     started = time.monotonic()
     terminal.check_output(Path(output))
+    options["archs"] = one_arch(options["archs"])
     if recommended:
         options |= {
             name: value
@@ -201,7 +204,7 @@ def train(
         "seconds": round(time.monotonic() - started, 1),
         "metrics": metrics.to_dict() if metrics else None,
     }
-    show(as_json, figures, terminal.trained_text(figures, metrics))
+    show(as_json, figures, trained_text(figures, metrics))
 
 
 def _divided(
@@ -214,9 +217,24 @@ def _divided(
     return split(photos)
 
 
+def one_arch(given: tuple[str, ...]) -> list[str]:
+    """Return the names of the backbones to join: one, or those of A+B.
+
+    Raises:
+        OptionError: The option came more than once.
+    """
+    if len(given) > 1:
+        raise OptionError(
+            f"carlib train trains one model, and got --arch {len(given)} times.",
+            hint=f"To join backbones: --arch {'+'.join(given)}. To compare them: "
+            "carlib compare.",
+        )
+    return parts_of(given[0])
+
+
 def make_trainer(
     photos: "pd.DataFrame",
-    archs: tuple[str, ...],
+    archs: list[str],
     weights: str,
     seed: int,
     precision: str,
@@ -237,7 +255,7 @@ def make_trainer(
     from carlib.training.trainer import ImageClassificationTrainer
 
     given = None if weights.lower() == "none" else weights
-    if given not in (None, "imagenet") and (len(archs) > 1 or archs == ("auto",)):
+    if given not in (None, "imagenet") and (len(archs) > 1 or archs == ["auto"]):
         raise OptionError(
             "A weights file fits one network only; --arch auto doesn't say which, "
             "nor do several.",
@@ -250,7 +268,7 @@ def make_trainer(
     ]
     schedule = SCHEDULES[learning_rate_scheduler]
     return ImageClassificationTrainer(
-        arch=backbones if len(backbones) > 1 else backbones[0],
+        arch=backbones,
         seed=seed,
         early_stopping=EarlyStopping() if early_stopping else None,
         learning_rate_scheduler=schedule and getattr(schedules, schedule)(),
@@ -258,3 +276,12 @@ def make_trainer(
         workspace_path=workspace,
         **options,
     )
+
+
+def trained_text(figures: dict[str, Any], metrics: Any) -> str:
+    """Return what `carlib train` says at its end."""
+    lines = [f"{metrics}\n"] if metrics else []
+    lines.append(f"Trained {figures['arch']} on {figures['photos']['T']:,} photos.")
+    lines += [f"Note: {note}" for note in figures["notes"]]
+    lines.append(f"Saved {figures['model']} after {figures['seconds']} seconds.")
+    return "\n".join(lines)

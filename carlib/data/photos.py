@@ -148,7 +148,9 @@ def read_ahead(
             photo.error = error.message
         return photo
 
-    n_threads = os.cpu_count() or 1
+    from joblib import cpu_count  # which knows what a container may use
+
+    n_threads = cpu_count()
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="carlib-reading")
     ahead: deque[Future] = deque()
     left = iter(rows)

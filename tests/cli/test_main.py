@@ -176,7 +176,7 @@ def test_an_option_out_of_its_range_is_named_before_the_work(sample, option):
 def test_networks_are_joined_and_trained_as_recommended_but_for_what_is_typed(
     sample, tmp_path
 ):
-    archs = ("--arch", "EfficientNetLite0", "--arch", "MobileNetV2-0.35")
+    archs = ("--arch", "EfficientNetLite0 + MobileNetV2-0.35")
     options = ("--recommended", "--epoch", 2, "--l2", 0.05, "--weights", "none")
     output = tmp_path / "joined.zip"
     rest = ("--subset", "all", "--log", "csv", "--output", output, "--json")
@@ -188,6 +188,13 @@ def test_networks_are_joined_and_trained_as_recommended_but_for_what_is_typed(
     assert {name: made[name] for name in expected} == expected
     (log,) = Path("workspace/logs").glob("*/training.csv")
     assert len(log.read_text("utf-8").splitlines()) == 3
+
+
+def test_several_archs_are_an_error_that_says_how_to_join_and_how_to_compare(sample):
+    stderr = failure("train", sample, "--arch", "A", "--arch", "B")
+    assert "trains one model" in stderr
+    assert "--arch A+B" in stderr and "carlib compare" in stderr
+    assert not Path("workspace").exists()
 
 
 def test_the_accuracy_gate_needs_photos_to_evaluate_on(sample):

@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from carlib.cli import terminal
+from carlib.cli import predict, terminal
 from carlib.errors import DataError, ImageError, OptionError
 
 
@@ -107,17 +107,17 @@ def test_a_folder_stands_for_its_photos_in_order_whatever_their_case(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     expected = [str(tmp_path / "a" / "c.png"), str(tmp_path / "b.JPG")]
-    assert terminal.files_of(str(tmp_path)) == expected
+    assert predict.files_of(str(tmp_path)) == expected
 
 
 def test_a_folder_without_photos_is_an_error(tmp_path):
     with pytest.raises(ImageError, match="No photos in"):
-        terminal.files_of(str(tmp_path))
+        predict.files_of(str(tmp_path))
 
 
 def test_anything_else_is_a_photo_to_be(tmp_path):
-    assert terminal.files_of("nowhere.jpeg") == ["nowhere.jpeg"]
-    assert terminal.files_of("-") == ["-"]
+    assert predict.files_of("nowhere.jpeg") == ["nowhere.jpeg"]
+    assert predict.files_of("-") == ["-"]
 
 
 ROWS = [
@@ -127,7 +127,7 @@ ROWS = [
 
 
 def test_predictions_are_lined_up_and_cut_to_the_likeliest():
-    lines = terminal.predictions_text(ROWS, top=2).splitlines()
+    lines = predict.predictions_text(ROWS, top=2).splitlines()
     assert lines == ["a.jpg     dent 75.0%, lamp 20.0%", "long.jpg  not read: is empty"]
 
 

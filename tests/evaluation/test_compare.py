@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 
 from carlib.backbones.backbone import Backbone
 from carlib.cli import compare as compare_command
-from carlib.cli import main
+from carlib.cli import main, terminal
 from carlib.errors import OptionError, WeightsError
 from carlib.evaluation import compare as compare_module
 from carlib.evaluation.compare import compare, paired_test
@@ -372,8 +372,8 @@ def test_without_a_backbone_or_with_one_fold_it_says_how_it_is_used(sample):
 def test_help_shows_how_to_join_backbones():
     text = run("--help").stdout
     assert "--arch EfficientNetLite0+MobileNetV2-0.35" in text
-    assert compare_command.parts_of("A + B") == ["A", "B"]
-    assert compare_command.parts_of("A") == "A"
+    assert terminal.parts_of("A + B") == ["A", "B"]
+    assert terminal.parts_of("A") == ["A"]
 
 
 @pytest.mark.parametrize(
