@@ -32,7 +32,7 @@ help:
 	@echo "make test-slow  the slow ones"
 	@echo "make bench      carlib side by side with other ways   (args='--arch MobileNetV2')"
 	@echo "make lab        JupyterLab on the notebooks"
-	@echo "make lint       style of the code and the notebooks"
+	@echo "make lint       style of the code and the notebooks, types of the public names"
 	@echo "make clean      remove what these commands made, notebooks/workspace too; data/ stays"
 
 workshop: $(READY)
@@ -59,6 +59,8 @@ lint: $(READY)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m nbstripout --verify notebooks/*.ipynb
+	@$(PY) -m mypy --no-error-summary
+	@$(PY) -m basedpyright.cli
 
 # .installing marks an installation under way. One that was cut off can leave packages
 # which pip takes for whole, so it is begun anew (what was downloaded is not fetched

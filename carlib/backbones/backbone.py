@@ -202,13 +202,17 @@ class Backbone:
             "offset": self.architecture.offset,
         }
 
-    @functools.cached_property
+    @property
     def fingerprint(self) -> str:
         """What features depend on besides the photo's bytes, as 64 hex digits.
 
         It is by the weights themselves, not by where they came from: a saved model's
         backbone has the same.
         """
+        return self._fingerprint
+
+    @functools.cached_property
+    def _fingerprint(self) -> str:
         weights = self.architecture.own or hashlib.sha256(self._vector).hexdigest()
         parts = {
             "version": FEATURE_VERSION,

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from carlib.backbones.backbone import Backbone
+from carlib.backbones.joined import backbones_of, name_of
 from carlib.bottlenecks.cache import open_shards
 from carlib.bottlenecks.extract import extract
 from carlib.data.photos import as_sources
@@ -22,15 +23,14 @@ from carlib.errors import OptionError
 from carlib.evaluation.cross_validation import (
     METRICS,
     CrossValidation,
-    arch_of,
     cross_validate,
     outcomes,
     shape_text,
 )
-from carlib.evaluation.resampling import interval, resampled_means, sign_flip_p
+from carlib.evaluation.resampling import interval, resampled_means, sign_test_p
 from carlib.training.folds import check_runs
 from carlib.training.options import TrainingOptions
-from carlib.training.trainer import ImageClassificationTrainer, backbones_of
+from carlib.training.trainer import ImageClassificationTrainer
 
 TIMED = 64  # photos whose extraction is timed
 ROUNDS = 3
@@ -103,7 +103,8 @@ HEADER = [
 ]
 LEGEND = """\
 Below a figure: its 95 % interval. Difference: in micro-accuracy, from the first row;
-p: how likely one as large is among the same photos if both are equally good."""
+p: how likely it is by chance that of the photos which one names right more often
+than the other so uneven a part is either's."""
 
 
 def _cells(row: Any) -> list[list[str]]:
@@ -158,12 +159,11 @@ def compare(
     """Compare backbones on photos: figures, speed, size, and a paired test.
 
     Each is judged by `cross_validate`, with the same options and on the same folds.
-    The paired test asks whether the micro-accuracy differs from the first row's. It
-    takes each photo (copies are one) and by how much more of the seeds it was named
-    right, and adds up the chances of all ways to swap the two backbones' answers
-    photo by photo that make the difference as large or larger: the exact sign-flip
-    test (Fisher 1935, ch. 3), which with one seed is the exact McNemar test (Dietterich
-    1998). The difference's interval is the bootstrap's, as of the other figures.
+    The paired test asks whether one backbone is better than the first row's. It counts
+    the photos (copies are one) that either names right in more of the seeds than the
+    other does, and how likely so uneven a count is by tosses of a coin: the exact sign
+    test, which with one seed is the exact McNemar test (Dietterich 1998). The
+    difference's interval is the bootstrap's, as of the other figures.
 
     Speed is measured now, on up to 64 photos, from the file to the features, nothing
     taken from the cache and the networks loaded before: the best of three rounds.
@@ -249,7 +249,7 @@ def _trainers(
 
 def _names(trainers: list[ImageClassificationTrainer]) -> list[str]:
     """Return what tells the rows apart: the archs, where need be with precisions."""
-    names = [arch_of(trainer) for trainer in trainers]
+    names = [name_of(trainer.backbones) for trainer in trainers]
     if len(set(names)) == len(names):
         return names
     return [
@@ -321,7 +321,7 @@ def paired_test(first: CrossValidation, other: CrossValidation) -> dict[str, flo
         "difference": more.sum() / (n_seeds * len(more)),
         "difference_low": low,
         "difference_high": high,
-        "p": sign_flip_p(np.bincount(distinct, more).astype(int)),
+        "p": sign_test_p(np.bincount(distinct, more)),
     }
 
 

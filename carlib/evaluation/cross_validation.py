@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from carlib import interrupts
+from carlib.backbones.joined import about_weights, name_of
 from carlib.data.table import about
 from carlib.evaluation.evaluate import LEAST_PROBABILITY, evaluate
 from carlib.evaluation.metrics import Metrics, prior_log_loss
@@ -28,7 +29,7 @@ from carlib.training.folds import (
 )
 from carlib.training.loop import train_head
 from carlib.training.photo_set import PhotoSet
-from carlib.training.trainer import ImageClassificationTrainer, about_weights
+from carlib.training.trainer import ImageClassificationTrainer
 
 METRICS = {
     "micro_accuracy": "Micro-accuracy",
@@ -178,7 +179,7 @@ def cross_validate(
     predictions = pd.concat(runs, ignore_index=True)
     table = _folds(predictions)
     return CrossValidation(
-        arch=arch_of(trainer),
+        arch=name_of(trainer.backbones),
         class_names=photo_set.classes,
         folds=table,
         predictions=predictions,
@@ -188,18 +189,13 @@ def cross_validate(
     )
 
 
-def arch_of(trainer: ImageClassificationTrainer) -> str:
-    """Return the names of a trainer's backbones, as a model has them."""
-    return " + ".join(backbone.arch for backbone in trainer.backbones)
-
-
 @contextlib.contextmanager
 def _bar(
     trainer: ImageClassificationTrainer, total: int, progress: bool
 ) -> Iterator[Any]:
     from tqdm.auto import tqdm
 
-    name = f"Cross-validation, {arch_of(trainer)}"
+    name = f"Cross-validation, {name_of(trainer.backbones)}"
     with tqdm(total=total, desc=name, unit="fit", disable=not progress) as bar:
         yield bar
 

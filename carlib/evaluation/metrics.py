@@ -4,7 +4,6 @@ import dataclasses
 import html
 import math
 from numbers import Real
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -151,12 +150,10 @@ def _plain(value: Any) -> Any:
 
 def wilson_interval(hits: int, n: int) -> tuple[float, float]:
     """Return the 95 % interval of a share of n (Wilson 1927: the score interval)."""
-    z = NormalDist().inv_cdf(0.975)
-    share, wide = hits / n, 1 + z**2 / n
-    middle = share + z**2 / (2 * n)
-    half = z * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
-    low, high = float((middle - half) / wide), float((middle + half) / wide)
-    return (0.0 if hits == 0 else low), (1.0 if hits == n else high)
+    from scipy.stats import binomtest
+
+    interval = binomtest(hits, n).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def prior_log_loss(support: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""How sure a figure is: photos drawn anew, and signs tossed."""
+"""How sure a figure is: photos drawn anew, and signs counted."""
 
 import numpy as np
 
@@ -35,16 +35,12 @@ def interval(draws: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def sign_flip_p(differences: np.ndarray) -> float:
-    """Return how likely so large a sum is if each whole number's sign is a coin's toss.
+def sign_test_p(differences: np.ndarray) -> float:
+    """Return how likely so many signs of a kind are if each is a coin's toss.
 
-    Two-sided and exact: the chances of all sums, one number after another.
+    Two-sided and exact; zeros have no say.
     """
-    sizes = np.abs(differences[differences != 0])
-    total = int(sizes.sum())
-    chances = np.zeros(2 * total + 1)  # of the sums from -total to total
-    chances[total] = 1
-    for size in sizes:
-        chances = (np.roll(chances, size) + np.roll(chances, -size)) / 2
-    as_large = np.abs(np.arange(-total, total + 1)) >= abs(differences.sum())
-    return min(1.0, float(chances[as_large].sum()))
+    from scipy.stats import binomtest
+
+    better, worse = int((differences > 0).sum()), int((differences < 0).sum())
+    return float(binomtest(better, better + worse).pvalue) if better + worse else 1.0

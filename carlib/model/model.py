@@ -15,6 +15,7 @@ import pandas as pd
 
 from carlib.backbones.backbone import Backbone
 from carlib.backbones.int8 import Calibration
+from carlib.backbones.joined import name_of
 from carlib.backbones.precisions import or_float32
 from carlib.bottlenecks.extract import extract
 from carlib.data.photos import Source, as_sources
@@ -68,7 +69,7 @@ class ImageClassificationModel:
     @property
     def arch(self) -> str:
         """The backbone's name; of several, all names: "A + B"."""
-        return " + ".join(backbone.arch for backbone in self.backbones)
+        return name_of(self.backbones)
 
     @property
     def precision(self) -> str:

@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from carlib.backbones import architectures
-from carlib.backbones.backbone import Backbone, resolve_arch
+from carlib.backbones.backbone import Backbone
+from carlib.backbones.joined import about_weights, backbones_of, problems_of
 from carlib.bottlenecks.extract import extract
 from carlib.data.photos import as_sources
 from carlib.data.table import about
@@ -101,9 +101,7 @@ class ImageClassificationTrainer(TrainingOptions):
         yield from ranges.problems(self, _EXPECTED)
         if self.logs and self.workspace_path is None:
             yield "logs go into the workspace, and workspace_path is None."
-        for arch in self.arch if isinstance(self.arch, list | tuple) else [self.arch]:
-            if isinstance(arch, str) and arch != "auto":
-                yield from _unknown(arch)
+        yield from problems_of(self.arch)
 
     @functools.cached_property
     def backbones(self) -> tuple[Backbone, ...]:
@@ -306,38 +304,11 @@ class ImageClassificationTrainer(TrainingOptions):
         write_text(path.with_name(f"{path.name}.labels.txt"), labels_text(model))
 
 
-def backbones_of(arch: Any) -> tuple[Backbone, ...]:
-    """Return the backbones that a trainer's `arch` stands for.
-
-    Raises:
-        OptionError: It names no network, or one twice.
-    """
-    archs = [arch] if isinstance(arch, str | Backbone) else list(arch)
-    backbones = [Backbone(resolve_arch(a)) if isinstance(a, str) else a for a in archs]
-    names = [getattr(backbone, "arch", backbone) for backbone in backbones]
-    if not names or len(set(names)) < len(names):
-        raise OptionError(f"arch must name different networks. Received: {names}")
-    return tuple(backbones)
-
-
-def _unknown(arch: str) -> Iterator[str]:
-    try:
-        architectures.find(arch)
-    except OptionError as error:
-        yield error.message
-
-
-def _is_arch(value: Any) -> bool:
-    archs = value if isinstance(value, list | tuple) else [value]
-    return all(isinstance(arch, str | Backbone) for arch in archs)
-
-
 def _is_file_prefix(value: Any) -> bool:
     return isinstance(value, str) and not re.search(r'[/\\:*?"<>|\0-\x1f]', value)
 
 
 _EXPECTED: dict[str, ranges.Expected] = {
-    "arch": ("the name of a network, a Backbone, or a list of them", _is_arch),
     "workspace_path": (
         "a path or None",
         lambda value: isinstance(value, str | os.PathLike | None),
@@ -370,11 +341,3 @@ def _about_skipped(*sets: PhotoSet | None) -> list[str]:
     found = [photo_set.features.errors for photo_set in sets if photo_set]
     errors = {error: 0 for errors in found for error in errors.values()}
     return [f"Left out of the training: {error}" for error in errors]
-
-
-def about_weights(backbones: Sequence[Backbone]) -> list[str]:
-    """Return what a reader of figures must know of the backbones' weights, if any."""
-    random = [backbone.arch for backbone in backbones if backbone.weights is None]
-    return [
-        f"The weights of {name} are random: it never saw a photo." for name in random
-    ]

@@ -1,6 +1,5 @@
 """Comparisons: a row a backbone, a paired test, the chart and the command."""
 
-import itertools
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
-from scipy.stats import binomtest
 
 from carlib.backbones.backbone import Backbone
 from carlib.cli import compare as compare_command
@@ -19,7 +17,6 @@ from carlib.errors import OptionError, WeightsError
 from carlib.evaluation import compare as compare_module
 from carlib.evaluation.compare import compare, paired_test
 from carlib.evaluation.evaluate import evaluate
-from carlib.evaluation.resampling import sign_flip_p
 from carlib.plots.comparison import plot_comparison
 from carlib.training.options import TrainingOptions
 from carlib.training.trainer import ImageClassificationTrainer
@@ -60,33 +57,6 @@ def run(*arguments: str | Path) -> Result:
 
 
 # --- the paired test -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("better", "worse"), [(9, 2), (30, 14), (5, 5), (1, 0)])
-def test_with_one_seed_it_is_the_exact_mcnemar_test(better, worse):
-    differences = np.array([1] * better + [-1] * worse + [0] * 50)
-    expected = binomtest(better, better + worse).pvalue
-    assert sign_flip_p(differences) == pytest.approx(expected, rel=1e-12)
-
-
-@pytest.mark.parametrize("differences", [[3, -1, 2, 2, 0], [1, 1, -3, 2, -2, 1], [4]])
-def test_with_several_seeds_it_counts_all_signs(differences):
-    differences = np.array(differences)
-    signs = itertools.product([-1, 1], repeat=len(differences))
-    sums = np.array([np.dot(sign, differences) for sign in signs])
-    expected = (abs(sums) >= abs(differences.sum())).mean()
-    assert sign_flip_p(differences) == pytest.approx(expected)
-
-
-def test_where_no_photo_differs_nothing_is_shown():
-    assert sign_flip_p(np.zeros(9, int)) == 1
-    assert sign_flip_p(np.array([], int)) == 1
-
-
-def test_of_many_photos_the_chances_still_sum_to_one():
-    differences = np.tile([3, -3, 1, -1], 500)
-    assert sign_flip_p(differences) == pytest.approx(1)
-    assert sign_flip_p(abs(differences)) == 0
 
 
 def answers(right: np.ndarray) -> SimpleNamespace:

@@ -1,0 +1,49 @@
+"""The public names, and where each of them lives."""
+
+from .backbones.architectures import ARCHS as ARCHS
+from .backbones.backbone import Backbone as Backbone
+from .backbones.backbone import resolve_arch as resolve_arch
+from .bottlenecks.cache import cache_info as cache_info
+from .bottlenecks.cache import clear_cache as clear_cache
+from .bottlenecks.cache import compact_cache as compact_cache
+from .bottlenecks.cache import verify_cache as verify_cache
+from .bottlenecks.extract import compute_bottlenecks as compute_bottlenecks
+from .bottlenecks.transformer import Bottlenecks as Bottlenecks
+from .data.locate import locate_data as locate_data
+from .data.table import load_index as load_index
+from .data.table import split as split
+from .errors import AccuracyError as AccuracyError
+from .errors import ArchiveError as ArchiveError
+from .errors import CarlibError as CarlibError
+from .errors import DataError as DataError
+from .errors import ExportError as ExportError
+from .errors import ImageError as ImageError
+from .errors import OptionError as OptionError
+from .errors import WeightsError as WeightsError
+from .evaluation.compare import Comparison as Comparison
+from .evaluation.compare import compare as compare
+from .evaluation.cross_validation import CrossValidation as CrossValidation
+from .evaluation.cross_validation import cross_validate as cross_validate
+from .evaluation.evaluate import evaluate as evaluate
+from .evaluation.metrics import Metrics as Metrics
+from .messages import require as require
+from .model.export import export as export
+from .model.model import ImageClassificationModel as ImageClassificationModel
+from .model.model import load_model as load_model
+from .plots.charts import plot_class_balance as plot_class_balance
+from .plots.charts import plot_confusion as plot_confusion
+from .plots.charts import plot_history as plot_history
+from .plots.comparison import plot_comparison as plot_comparison
+from .plots.photos import show_mistakes as show_mistakes
+from .plots.photos import show_photos as show_photos
+from .training.early_stopping import EarlyStopping as EarlyStopping
+from .training.options import RECOMMENDED as RECOMMENDED
+from .training.options import TrainingOptions as TrainingOptions
+from .training.progress import BottleneckMetrics as BottleneckMetrics
+from .training.progress import EpochMetrics as EpochMetrics
+from .training.schedules import ExponentialLRDecay as ExponentialLRDecay
+from .training.schedules import LsrDecay as LsrDecay
+from .training.schedules import PolynomialLRDecay as PolynomialLRDecay
+from .training.trainer import ImageClassificationTrainer as ImageClassificationTrainer
+
+__version__: str

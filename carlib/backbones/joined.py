@@ -1,0 +1,51 @@
+"""Backbones whose features are joined: made of what people name, and told of."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from carlib.backbones import architectures
+from carlib.backbones.backbone import Backbone, resolve_arch
+from carlib.errors import OptionError
+
+
+def backbones_of(arch: Any) -> tuple[Backbone, ...]:
+    """Return the backbones that `arch` stands for: a name, a `Backbone`, or a list.
+
+    Raises:
+        OptionError: It names no network, or one twice.
+        WeightsError: The weights aren't there and can't be had.
+    """
+    archs = arch if isinstance(arch, list | tuple) else [arch]
+    backbones = [Backbone(resolve_arch(a)) if isinstance(a, str) else a for a in archs]
+    names = [backbone.arch for backbone in backbones]
+    if not names or len(set(names)) < len(names):
+        raise OptionError(f"arch must name different networks. Received: {names}")
+    return tuple(backbones)
+
+
+def problems_of(arch: Any) -> Iterator[str]:
+    """Yield what is wrong with an `arch`, without a look at any weights."""
+    for each in arch if isinstance(arch, list | tuple) else [arch]:
+        if not isinstance(each, str | Backbone):
+            yield (
+                "arch must be the name of a network, a Backbone, or a list of them. "
+                f"Received: {each!r}"
+            )
+        elif isinstance(each, str) and each != "auto":
+            try:
+                architectures.find(each)
+            except OptionError as error:
+                yield error.message
+
+
+def name_of(backbones: Sequence[Backbone]) -> str:
+    """Return the backbone's name; of several, all names: "A + B"."""
+    return " + ".join(backbone.arch for backbone in backbones)
+
+
+def about_weights(backbones: Sequence[Backbone]) -> list[str]:
+    """Return what a reader of figures must know of the backbones' weights, if any."""
+    random = [backbone.arch for backbone in backbones if backbone.weights is None]
+    return [
+        f"The weights of {name} are random: it never saw a photo." for name in random
+    ]
