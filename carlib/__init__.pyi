@@ -2,7 +2,7 @@
 
 from .backbones.architectures import ARCHS as ARCHS
 from .backbones.backbone import Backbone as Backbone
-from .backbones.backbone import resolve_arch as resolve_arch
+from .backbones.weights import resolve_arch as resolve_arch
 from .bottlenecks.cache import cache_info as cache_info
 from .bottlenecks.cache import clear_cache as clear_cache
 from .bottlenecks.cache import compact_cache as compact_cache

@@ -33,7 +33,8 @@ ORDER = {
         *("engines", "int8", "own", "backbone", "joined"),
     ),
     "bottlenecks": (
-        *("shards", "stat_index", "cache", "features", "extract", "transformer"),
+        *("shard_file", "shards", "stat_index", "cache"),
+        *("features", "extract", "transformer"),
     ),
     "model": ("head", "file", "keras_model", "model", "export"),
     "training": (

@@ -18,11 +18,11 @@ from carlib.backbones.int8 import Calibration, quantize
 from carlib.backbones.weights import (
     fill,
     find_weights,
-    imagenet_file,
     read_vector,
+    resolve_arch,
     vector_by,
 )
-from carlib.errors import OptionError, WeightsError
+from carlib.errors import OptionError
 from carlib.messages import say
 
 # Part of every fingerprint: raise it when features come to mean something else.
@@ -342,29 +342,3 @@ class Backbone:
             float32 (n, n_features). A photo's row doesn't depend on the others'.
         """
         return engines.features(self.engine(), pixels, self.n_features)
-
-
-def resolve_arch(arch: str = "auto", weights: str | None = "imagenet") -> str:
-    """Turn "auto" into a name, and say which and why; check any other name.
-
-    "auto" is InceptionV3 if its ImageNet weights lie in Keras's cache or can be
-    downloaded now, else EfficientNetLite0, whose weights came with pip. With other
-    weights than "imagenet" there is nothing to download, and it is InceptionV3.
-
-    Raises:
-        OptionError: There is no such network.
-    """
-    if arch != "auto":
-        return architectures.find(arch).name
-    if weights != "imagenet":
-        return "InceptionV3"
-    try:
-        imagenet_file(architectures.find("InceptionV3"))
-    except WeightsError as error:
-        say(
-            "Backbone: EfficientNetLite0, whose ImageNet weights came with the "
-            f"installation. {error.message}"
-        )
-        return "EfficientNetLite0"
-    say("Backbone: InceptionV3, with its ImageNet weights from Keras's cache.")
-    return "InceptionV3"

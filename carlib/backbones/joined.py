@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from carlib.backbones import architectures
-from carlib.backbones.backbone import Backbone, resolve_arch
+from carlib.backbones.backbone import Backbone
+from carlib.backbones.weights import resolve_arch
 from carlib.errors import OptionError
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from carlib.backbones import efficientnet_lite
-from carlib.backbones.architectures import Architecture
+from carlib.backbones.architectures import Architecture, find
 from carlib.downloads import download
 from carlib.errors import CarlibError, OptionError, WeightsError
+from carlib.messages import say
 
 MAX_BYTES = 400_000_000  # the largest, ResNet101V2's, have 171 MB
 
@@ -46,6 +47,32 @@ def find_weights(
             f"Expected a .h5 or .weights.h5 file. Received: weights={str(weights)!r}"
         )
     return path
+
+
+def resolve_arch(arch: str = "auto", weights: str | None = "imagenet") -> str:
+    """Turn "auto" into a name, and say which and why; check any other name.
+
+    "auto" is InceptionV3 if its ImageNet weights lie in Keras's cache or can be
+    downloaded now, else EfficientNetLite0, whose weights came with pip. With other
+    weights than "imagenet" there is nothing to download, and it is InceptionV3.
+
+    Raises:
+        OptionError: There is no such network.
+    """
+    if arch != "auto":
+        return find(arch).name
+    if weights != "imagenet":
+        return "InceptionV3"
+    try:
+        imagenet_file(find("InceptionV3"))
+    except WeightsError as error:
+        say(
+            "Backbone: EfficientNetLite0, whose ImageNet weights came with the "
+            f"installation. {error.message}"
+        )
+        return "EfficientNetLite0"
+    say("Backbone: InceptionV3, with its ImageNet weights from Keras's cache.")
+    return "InceptionV3"
 
 
 def imagenet_file(architecture: Architecture) -> Path:

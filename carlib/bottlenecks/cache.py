@@ -17,16 +17,15 @@ from pathlib import Path
 
 from carlib.backbones.engines import Network
 from carlib.backbones.kept import NETWORK, is_whole
-from carlib.bottlenecks.shards import (
+from carlib.bottlenecks.shard_file import (
     DAMAGED,
-    MERGED,
     SHARD,
-    Shards,
     count_rows,
     row_type,
     size_of,
     sizes_of,
 )
+from carlib.bottlenecks.shards import MERGED, Shards
 from carlib.bottlenecks.stat_index import StatIndex
 from carlib.files import TEMPORARY, remove, write_json, write_text
 

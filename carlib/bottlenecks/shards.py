@@ -11,88 +11,29 @@ Shards are read in blocks, never mapped: what was computed is not in memory, but
 """
 
 import contextlib
-import hashlib
-import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from carlib.errors import CarlibError, DataError
-from carlib.files import mapped_array, write_bytes
+from carlib.bottlenecks.shard_file import (
+    AGAIN,
+    BLOCK,
+    SHARD,
+    ShardError,
+    header_of,
+    read_shard,
+    row_type,
+    size_of,
+    write_shard,
+)
+from carlib.errors import DataError
+from carlib.files import mapped_array
 
-BLOCK = 1 << 20  # bytes read at once
 GAP = 8  # rows that are read along rather than jumped over
 MAPPED = 64 << 20  # bytes of features from which on they lie in a file
 MERGED = 256 << 20  # bytes of a shard that is large enough
-SHARD, DAMAGED = "?" * 64 + ".npy", "?" * 64 + ".damaged"  # as their names go
-AGAIN = 9  # times that features are looked for whose shard was merged meanwhile
-
-
-class ShardError(CarlibError):
-    """A file is not the shard that its name says; never leaves carlib."""
-
-
-def write_shard(folder: Path, parts: Sequence[np.ndarray], prefix: str = "") -> Path:
-    """Write rows, given in parts, as one `.npy` whose name is its SHA-256."""
-    header = _header(parts[0].dtype, sum(map(len, parts)))
-    digest = hashlib.sha256(header)
-    for part in parts:
-        digest.update(part.data)
-    path = folder / f"{prefix}{digest.hexdigest()}.npy"
-    write_bytes(path, header, *(part.data for part in parts))
-    return path
-
-
-def read_shard(path: Path, dtype: np.dtype, name: str) -> Iterator[np.ndarray]:
-    """Yield a shard's rows block by block; what came counts only if all of it came.
-
-    Raises:
-        ShardError: Its content isn't what its name says, or rows of another kind.
-        OSError: It can't be read.
-    """
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        size = path.stat().st_size
-        count = count_rows(size, dtype)
-        header = _header(dtype, count)
-        is_ours = size == len(header) + count * dtype.itemsize
-        start = file.read(len(header))
-        is_ours = is_ours and start == header
-        digest.update(start)
-        per_block = max(1, BLOCK // dtype.itemsize)
-        while data := file.read(per_block * dtype.itemsize):
-            digest.update(data)
-            if is_ours and len(data) % dtype.itemsize == 0:
-                yield np.frombuffer(data, dtype)
-    if digest.hexdigest() != name:
-        raise ShardError("its content does not match its name")
-    if not is_ours:
-        raise ShardError(f"it does not hold {dtype}")
-
-
-def row_type(folder: Path | None, n_features: int) -> np.dtype:
-    """Return what a row of a backbone's shards is.
-
-    Its title binds a shard to its backbone: moved elsewhere it's another kind.
-    """
-    title = folder.name if folder else "memory"
-    fields = [((title, "photo"), "u1", 32), ("features", "<f4", (n_features,))]
-    return np.dtype(fields)
-
-
-def count_rows(size: int, dtype: np.dtype) -> int:
-    """Return how many rows a shard of so many bytes holds."""
-    return max(0, (size - len(_header(dtype, 0))) // dtype.itemsize)
-
-
-def _header(dtype: np.dtype, count: int) -> bytes:
-    """Return what a `.npy` file of so many rows begins with."""
-    buffer = io.BytesIO()
-    fields = {"descr": dtype.descr, "fortran_order": False, "shape": (count,)}
-    np.lib.format.write_array_header_1_0(buffer, fields)
-    return buffer.getvalue()
 
 
 class Shards:
@@ -284,7 +225,7 @@ class Shards:
         if isinstance(shard, np.ndarray):
             return shard["features"][places]
         features = np.empty((len(places), self.n_features), np.float32)
-        offset, filled = len(_header(self.dtype, 0)), 0
+        offset, filled = len(header_of(self.dtype, 0)), 0
         with shard.open("rb") as file:
             for run in np.split(places, np.flatnonzero(np.diff(places) > GAP) + 1):
                 file.seek(offset + run[0] * self.dtype.itemsize)
@@ -332,23 +273,6 @@ def _by_shard(
             stop += 1
         yield shard, [(p & 0xFFFFFFFF, row) for p, row in wanted[start:stop]]
         start = stop
-
-
-def sizes_of(folder: Path) -> list[int]:
-    """Return the sizes of a folder's shards, whoever merges them meanwhile."""
-    for _ in range(AGAIN):
-        sizes = [size_of(path) for path in folder.glob(SHARD)]
-        if all(sizes):
-            break
-    return sizes
-
-
-def size_of(path: Path) -> int:
-    """Return a file's size; of one that another process has removed, 0."""
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def _warn(path: Path, what: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from carlib.bottlenecks.shards import ShardError, read_shard, write_shard
+from carlib.bottlenecks.shard_file import ShardError, read_shard, write_shard
 
 RACY = 3_000_000_000  # nanoseconds; FAT counts in steps of two seconds
 TRUSTED = os.name != "nt"

@@ -249,7 +249,8 @@ def make_trainer(
     Of the photos to train on some calibrate an int8 backbone.
     """
     from carlib.backbones.architectures import ARCHS
-    from carlib.backbones.backbone import Backbone, resolve_arch
+    from carlib.backbones.backbone import Backbone
+    from carlib.backbones.weights import resolve_arch
     from carlib.training import schedules
     from carlib.training.early_stopping import EarlyStopping
     from carlib.training.trainer import ImageClassificationTrainer

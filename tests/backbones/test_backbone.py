@@ -8,7 +8,8 @@ import pytest
 from carlib import runtime
 from carlib.backbones import architectures, efficientnet_lite
 from carlib.backbones.architectures import ARCHS
-from carlib.backbones.backbone import Backbone, resolve_arch
+from carlib.backbones.backbone import Backbone
+from carlib.backbones.weights import resolve_arch
 from carlib.bottlenecks.extract import compute_bottlenecks
 from carlib.data import images, locate, table
 from carlib.errors import OptionError, WeightsError
