@@ -60,7 +60,7 @@ lint: $(READY)
 	@$(PY) -m ruff format --check .
 	@$(PY) -m nbstripout --verify notebooks/*.ipynb
 	@$(PY) -m mypy --no-error-summary
-	@$(PY) -m basedpyright.cli
+	@$(PY) -m basedpyright
 
 # .installing marks an installation under way. One that was cut off can leave packages
 # which pip takes for whole, so it is begun anew (what was downloaded is not fetched

@@ -63,6 +63,20 @@ def backbone():
 
 
 @pytest.fixture(scope="session")
+def train(photos):
+    """The sample's photos in T."""
+    return photos[photos.subset == "T"].reset_index(drop=True)
+
+
+@pytest.fixture(scope="session")
+def skewed(train):
+    """Photos of three classes, of one many and of one few."""
+    few = {"door_dent": 15, "unknown": 9, "tail_lamp": 4}
+    parts = [train[train.damage_class == name][:n] for name, n in few.items()]
+    return train.loc[[row for part in parts for row in part.index]]
+
+
+@pytest.fixture(scope="session")
 def few(photos):
     """Four of the sample's photos a class, to train on."""
     train = photos[photos.subset == "T"]
@@ -71,14 +85,12 @@ def few(photos):
 
 @pytest.fixture
 def trainer(backbone, workspace):
-    """A trainer that finds its features in the workspace and doesn't write a .pb."""
-
+    """A trainer that finds its features in the workspace."""
     from carlib.training.trainer import ImageClassificationTrainer
 
     def make(**options):
         options = {"arch": backbone, "workspace_path": workspace} | options
-        trainer = ImageClassificationTrainer(**options)
-        return trainer
+        return ImageClassificationTrainer(**options)
 
     return make
 
@@ -93,3 +105,22 @@ def trained(photos, workspace, backbone):
         arch=backbone, workspace_path=workspace, epoch=8
     )
     return trainer.fit(train)
+
+
+@pytest.fixture(scope="session")
+def random():
+    """A backbone that never saw a photo."""
+    from carlib.backbones.backbone import Backbone
+
+    return Backbone("MobileNetV2-0.35", weights=None)
+
+
+@pytest.fixture(scope="session")
+def comparison(photos, backbone, random, workspace):
+    """The embedded backbone beside one that never saw a photo, and both joined."""
+    from carlib.evaluation.compare import compare
+    from carlib.training.options import TrainingOptions
+
+    archs, options = [backbone, random, [backbone, random]], TrainingOptions(epoch=4)
+    runs = {"folds": 2, "seeds": (1, 2), "progress": False}
+    return compare(photos, archs, options, workspace_path=workspace, **runs)

@@ -1,5 +1,7 @@
 """Weights: read once, in Keras's order, and refused where they are no numbers."""
 
+import shutil
+
 import h5py
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from keras.src.legacy.saving import legacy_h5_format
 
 from carlib.backbones import architectures
 from carlib.backbones.backbone import Backbone
+from carlib.backbones.weights import resolve_arch
 from carlib.bottlenecks.extract import compute_bottlenecks
 from carlib.errors import WeightsError
 
@@ -107,3 +110,69 @@ def test_a_damaged_file_is_one_clear_error(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(WeightsError, match=r"w\.h5 do not fit MobileNetV2"):
         Backbone("MobileNetV2", path).fingerprint  # noqa: B018
+
+
+def noise(backbone, n=2):
+    shape = (n, backbone.input_size, backbone.input_size, 3)
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def test_mobilenet_035_loads_from_a_keras_home(keras_home, keras_cache):
+    file = architectures.find("MobileNetV2-0.35").file
+    shutil.copy(keras_home / "models" / file, keras_cache)
+    backbone = Backbone("MobileNetV2-0.35")
+    assert backbone.weights_name == "imagenet"
+    assert backbone.features(noise(backbone)).std(axis=1).min() > 0.1
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize("name", ["cache", "given.h5", "given.weights.h5"])
+def test_inception_loads_kerass_own_layouts(keras_cache, donor, name):
+    core = donor.network.layers[-1]
+    file = architectures.find("InceptionV3").file
+    path = keras_cache / (file if name == "cache" else name)
+    save_weights(core, path)
+    loaded = Backbone("InceptionV3", "imagenet" if name == "cache" else path)
+    pixels = noise(donor)
+    np.testing.assert_array_equal(loaded.features(pixels), donor.features(pixels))
+
+
+def save_weights(core, path):
+    """Save as Keras does; the downloads are in its older, "legacy" layout."""
+    if path.name.endswith(".weights.h5"):
+        core.save_weights(path)
+        return
+    import h5py
+    from keras.src.legacy.saving import legacy_h5_format
+
+    with h5py.File(path, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, core)
+
+
+def test_missing_weights_name_the_file_its_address_and_the_way_on(keras_cache):
+    with pytest.raises(WeightsError) as caught:
+        Backbone("ResNet50V2")
+    text = str(caught.value)
+    for part in ("resnet50v2", "http://127.0.0.1:9", "KERAS_HOME", "EfficientNetLite0"):
+        assert part in text
+    assert list(keras_cache.iterdir()) == []
+
+
+def test_weights_of_another_network_are_refused_by_name(tmp_path, keras_home):
+    path = keras_home / "models" / architectures.find("MobileNetV2-0.35").file
+    with pytest.raises(WeightsError, match="do not fit ResNet50V2"):
+        Backbone("ResNet50V2", weights=path).engine()
+    with pytest.raises(WeightsError, match="not there"):
+        Backbone("ResNet50V2", weights=tmp_path / "none.h5")
+
+
+def test_auto_falls_back_on_the_embedded_backbone_and_says_why(keras_cache, capsys):
+    assert resolve_arch("auto") == "EfficientNetLite0"
+    said = capsys.readouterr().out
+    assert "InceptionV3's ImageNet weights" in said
+    assert "no connection" in said
+
+
+def test_auto_takes_inception_where_its_weights_lie_in_the_cache(keras_cache):
+    (keras_cache / architectures.find("InceptionV3").file).write_bytes(b"weights")
+    assert resolve_arch("auto") == "InceptionV3"

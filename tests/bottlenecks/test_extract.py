@@ -20,16 +20,6 @@ from carlib.errors import ImageError, OptionError
 from tests.tiny import Tiny, counts, features_of, shards, table
 
 
-@pytest.fixture
-def folder(tmp_path, photos):
-    """Copies of 40 photos, to change and to break."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for path in photos.image_path[:40]:
-        shutil.copy(path, folder)
-    return folder
-
-
 def test_the_second_run_computes_nothing_and_gives_the_same(folder, tmp_path, capsys):
     backbone, photos = Tiny(), table(folder)
     first = compute_bottlenecks(photos, backbone, tmp_path / "w")
@@ -156,34 +146,6 @@ def test_what_is_decoded_is_what_was_hashed_though_the_file_changes(folder, tmp_
     again = compute_bottlenecks(list(old.values()), Tiny(), tmp_path / "w")
     np.testing.assert_array_equal(again, extraction.of_photos())
     assert counts(paths, Tiny(), tmp_path / "w") == (40, 0)
-
-
-@pytest.mark.parametrize("damage", ["bit", "cut", "empty", "pickle", "other"])
-def test_a_shard_that_is_not_what_its_name_says_is_set_aside(folder, tmp_path, damage):
-    before = compute_bottlenecks(table(folder), Tiny(), tmp_path / "w")
-    (shard,) = shards(tmp_path / "w")
-    data = bytearray(shard.read_bytes())
-    data[-5] ^= 1
-    if damage == "pickle":
-        np.save(shard, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    else:
-        whole = shard.read_bytes()
-        contents = {"bit": data, "cut": whole[:-9], "empty": b"", "other": b"x" * 99}
-        shard.write_bytes(contents[damage])
-    with pytest.warns(UserWarning, match="set aside") as warned:
-        again = compute_bottlenecks(table(folder), Tiny(), tmp_path / "w")
-    assert len(warned) == 1
-    np.testing.assert_array_equal(again, before)
-    assert counts(table(folder), Tiny(), tmp_path / "w") == (40, 0)
-
-
-def test_a_shards_name_is_the_hash_of_its_content(folder, tmp_path):
-    counts(table(folder), Tiny(), tmp_path / "w")
-    (shard,) = shards(tmp_path / "w")
-    assert shard.stem == hashlib.sha256(shard.read_bytes()).hexdigest()
-    rows = np.load(shard, allow_pickle=False)
-    one = Path(sorted(folder.iterdir())[0]).read_bytes()
-    assert hashlib.sha256(one).digest() in {row.tobytes() for row in rows["photo"]}
 
 
 def test_a_workspace_that_cannot_be_written_still_gives_features(folder, tmp_path):

@@ -8,8 +8,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from carlib.cli import predict, terminal
-from carlib.errors import DataError, ImageError, OptionError
+from carlib.cli import terminal
+from carlib.errors import DataError, OptionError
 
 
 @click.group(cls=terminal.Commands)
@@ -100,35 +100,6 @@ def test_a_read_only_folder_is_refused_before_the_work(tmp_path):
     tmp_path.chmod(0o555)
     with pytest.raises(OptionError, match="can't be written to"):
         terminal.check_output(tmp_path / "m.zip")
-
-
-def test_a_folder_stands_for_its_photos_in_order_whatever_their_case(tmp_path):
-    for name in ("b.JPG", "a/c.png", "a/notes.txt", "b.csv"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    expected = [str(tmp_path / "a" / "c.png"), str(tmp_path / "b.JPG")]
-    assert predict.files_of(str(tmp_path)) == expected
-
-
-def test_a_folder_without_photos_is_an_error(tmp_path):
-    with pytest.raises(ImageError, match="No photos in"):
-        predict.files_of(str(tmp_path))
-
-
-def test_anything_else_is_a_photo_to_be(tmp_path):
-    assert predict.files_of("nowhere.jpeg") == ["nowhere.jpeg"]
-    assert predict.files_of("-") == ["-"]
-
-
-ROWS = [
-    {"image_path": "a.jpg", "probabilities": {"dent": 0.75, "lamp": 0.2, "door": 0.05}},
-    {"image_path": "long.jpg", "error": "is empty"},
-]
-
-
-def test_predictions_are_lined_up_and_cut_to_the_likeliest():
-    lines = predict.predictions_text(ROWS, top=2).splitlines()
-    assert lines == ["a.jpg     dent 75.0%, lamp 20.0%", "long.jpg  not read: is empty"]
 
 
 def test_names_that_the_terminal_lacks_are_shown_by_escapes():

@@ -1,33 +1,20 @@
 """Comparisons: a row a backbone, a paired test, the chart and the command."""
 
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner, Result
 
-from carlib.backbones.backbone import Backbone
-from carlib.cli import compare as compare_command
-from carlib.cli import main, terminal
-from carlib.errors import OptionError, WeightsError
+from carlib.errors import OptionError
 from carlib.evaluation import compare as compare_module
 from carlib.evaluation.compare import compare, paired_test
 from carlib.evaluation.evaluate import evaluate
-from carlib.plots.comparison import plot_comparison
-from carlib.training.options import TrainingOptions
 from carlib.training.trainer import ImageClassificationTrainer
 
 METRICS = ["micro_accuracy", "macro_accuracy", "log_loss"]
-PAIR = ("--arch", "EfficientNetLite0", "--arch", "efficientnetlite0")
-
-
-@pytest.fixture(scope="module")
-def random():
-    return Backbone("MobileNetV2-0.35", weights=None)
 
 
 @pytest.fixture(scope="module")
@@ -35,25 +22,10 @@ def trainer(backbone, workspace):
     return ImageClassificationTrainer(arch=backbone, workspace_path=workspace, epoch=4)
 
 
-@pytest.fixture(scope="module")
-def comparison(photos, backbone, random, workspace):
-    archs, options = [backbone, random, [backbone, random]], TrainingOptions(epoch=4)
-    runs = {"folds": 2, "seeds": (1, 2), "progress": False}
-    return compare(photos, archs, options, workspace_path=workspace, **runs)
-
-
 @pytest.fixture(autouse=True)
 def close_figures():
     yield
     plt.close("all")
-
-
-def run(*arguments: str | Path) -> Result:
-    """The command in this process; what went wrong is in its exit code."""
-    result = CliRunner().invoke(main.main, ["compare", *map(str, arguments)])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 # --- the paired test -----------------------------------------------------------------
@@ -227,127 +199,7 @@ def test_one_arch_is_nothing_to_compare(photos, archs):
     assert "cross_validate" in caught.value.hint
 
 
-def test_what_can_not_be_compared_is_said_before_any_work(tmp_path):
-    broken = tmp_path / "nothing.h5"
-    archs = ["EfficientNetLite0", "Nonsense"]
-    with pytest.raises(OptionError, match="Nonsense"):
-        compare(None, archs)
-    with pytest.raises(OptionError, match="out of their range"):
-        compare(None, archs, folds=1)
-    with pytest.raises(WeightsError):
-        compare(None, ["EfficientNetLite0", Backbone("MobileNetV2", weights=broken)])
-
-
 # --- the chart -----------------------------------------------------------------------
 
 
-def test_the_chart_has_a_panel_a_metric_and_a_row_an_arch(comparison):
-    figure = plot_comparison(comparison)
-    assert len(figure.axes) == 3
-    titles = ["Micro-accuracy", "Macro-accuracy", "Log-loss (lower is better)"]
-    for panel, title, name in zip(figure.axes, titles, METRICS, strict=True):
-        assert panel.get_title(loc="left") == title
-        column = comparison.table[name]
-        assert [t.get_text() for t in panel.texts] == [f"{v:.3f}" for v in column]
-        reference, *drawn = panel.lines
-        assert set(reference.get_xdata()) == {column[0]}
-        intervals = comparison.table[[f"{name}_low", f"{name}_high"]].to_numpy()
-        assert [list(line.get_xdata()) for line in drawn[::2]] == intervals.tolist()
-        assert [line.get_xydata().tolist() for line in drawn[1::2]] == [
-            [[value, row]] for row, value in enumerate(column)
-        ]
-
-
-def test_the_chart_says_what_a_row_costs_and_what_stands_in(comparison):
-    figure = plot_comparison(comparison)
-    figure.canvas.draw()
-    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    row = comparison.table.iloc[2]
-    assert labels[2] == (
-        "EfficientNetLite0 +\nMobileNetV2-0.35\n"
-        f"{row.photos_per_second:,.0f} photos/s, {row.megabytes:.1f} MB"
-    )
-    heading = figure.get_suptitle()
-    assert "drawn sample" in heading and "are random" in heading
-    assert figure.axes[0].yaxis_inverted()
-
-
-def test_the_chart_may_be_drawn_into_axes_of_ones_own(comparison):
-    figure, axes = plt.subplots(1, 3)
-    assert plot_comparison(comparison, ax=axes) is figure
-    assert figure.get_suptitle() == ""
-    with pytest.raises(OptionError, match="three Axes, got 2"):
-        plot_comparison(comparison, ax=axes[:2])
-
-
 # --- the command ---------------------------------------------------------------------
-
-
-def test_the_command_prints_the_table_and_draws_the_chart(sample, workspace, tmp_path):
-    output = tmp_path / "new" / "figure.png"
-    options = ("--folds", 2, "--seeds", 1, "--workspace", workspace, "--output", output)
-    result = run(sample, *PAIR, *options)
-    assert result.exit_code == 0, result.stderr
-    assert "Compared on 200 photos, 8 classes: 2 folds × 1 seed, the" in result.stdout
-    assert f"Drawn: {output}" in result.stdout
-    assert output.read_bytes().startswith(b"\x89PNG")
-    assert list(output.parent.iterdir()) == [output]
-    assert plt.get_fignums() == []
-
-
-def test_the_commands_json_is_alone_on_stdout(sample, workspace):
-    options = ("--folds", 2, "--seeds", 2, "--workspace", workspace, "--subset", "T")
-    result = run(sample, *PAIR, *options, "--json")
-    figures = json.loads(result.stdout)
-    assert (figures["subset"], figures["photos"], figures["output"]) == ("T", 160, None)
-    assert figures["seeds"] == [1, 2]
-    assert [row["difference"] for row in figures["archs"]] == [None, 0]
-
-
-def test_the_command_joins_backbones(sample, workspace, keras_home, monkeypatch):
-    monkeypatch.setenv("KERAS_HOME", str(keras_home))
-    joined = ("--arch", "EfficientNetLite0 + MobileNetV2-0.35")
-    options = ("--folds", 2, "--seeds", 1, "--workspace", workspace, "--json")
-    figures = json.loads(run(sample, *PAIR[:2], *joined, *options).stdout)
-    names = [row["arch"] for row in figures["archs"]]
-    assert names == ["EfficientNetLite0", "EfficientNetLite0 + MobileNetV2-0.35"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (PAIR[:2], "two archs or more"),
-        ((*PAIR, "--arch", "A+"), "Expected names joined by +"),
-        ((*PAIR, "--arch", "Nonsense"), "Nonsense"),
-        ((*PAIR, "--output", "figure.doc"), "--output must be a picture"),
-        ((*PAIR, "--output", "folder.png"), "is a folder"),
-    ],
-)
-def test_what_is_wrong_is_said_in_a_line(
-    sample, tmp_path, monkeypatch, arguments, message
-):
-    monkeypatch.chdir(tmp_path)
-    Path("folder.png").mkdir()
-    result = run(sample, *arguments)
-    assert (result.exit_code, result.stdout.startswith("Compared")) == (1, False)
-    assert message in result.stderr and "Traceback" not in result.stderr
-
-
-def test_without_a_backbone_or_with_one_fold_it_says_how_it_is_used(sample):
-    assert "Missing option '--arch'" in run(sample).stderr
-    result = run(sample, *PAIR, "--folds", 1)
-    assert result.exit_code == 2 and "--folds" in result.stderr
-
-
-def test_help_shows_how_to_join_backbones():
-    text = run("--help").stdout
-    assert "--arch EfficientNetLite0+MobileNetV2-0.35" in text
-    assert terminal.parts_of("A + B") == ["A", "B"]
-    assert terminal.parts_of("A") == ["A"]
-
-
-@pytest.mark.parametrize(
-    ("suffix", "start"), [(".png", b"\x89PNG"), (".PDF", b"%PDF"), (".svg", b"<?xml")]
-)
-def test_a_picture_is_of_the_kind_that_its_name_says(comparison, suffix, start):
-    assert compare_command.picture_of(comparison, suffix).startswith(start)

@@ -12,10 +12,8 @@ import carlib
 from carlib.errors import DataError, OptionError
 from carlib.evaluation import cross_validation
 from carlib.evaluation.cross_validation import cross_validate
-from carlib.evaluation.resampling import resampled_means
 from carlib.training import loop
 from carlib.training.early_stopping import EarlyStopping
-from carlib.training.folds import fold_numbers
 from carlib.training.trainer import ImageClassificationTrainer
 
 METRICS = ["micro_accuracy", "macro_accuracy", "log_loss"]
@@ -127,14 +125,6 @@ def test_copies_of_a_photo_are_in_one_fold(trainer, photos, tmp_path):
     assert (cv.distinct[: len(some) : 2] == cv.distinct[len(some) :]).all()
 
 
-def test_another_seed_makes_other_folds_and_the_same_seed_the_same():
-    labels, distinct = np.repeat([0, 1], 50), np.arange(100)
-    first = fold_numbers(labels, distinct, 5, 1)
-    assert (first == fold_numbers(labels, distinct, 5, 1)).all()
-    assert (first != fold_numbers(labels, distinct, 5, 2)).any()
-    assert np.bincount(first).tolist() == [0, 20, 20, 20, 20, 20]
-
-
 # --- figures -------------------------------------------------------------------------
 
 
@@ -172,33 +162,6 @@ def test_intervals_are_as_wide_as_so_many_photos_allow(cv):
     assert width["micro_accuracy"] == pytest.approx(deviation, rel=0.1)
     # Every class has as many photos: drawn class by class, less chance is left.
     assert 0.5 * deviation < width["macro_accuracy"] < deviation
-
-
-def test_drawn_means_vary_as_theory_says():
-    values = (np.arange(400) % 4 == 0).astype(float)
-    draws = resampled_means(
-        np.random.default_rng(0), np.arange(400), values, 1 - values
-    )
-    assert draws.shape == (2_000, 2)
-    np.testing.assert_allclose(draws.sum(axis=1), 1)
-    assert draws[:, 0].mean() == pytest.approx(0.25, abs=0.002)
-    assert draws[:, 0].std() == pytest.approx((0.25 * 0.75 / 400) ** 0.5, rel=0.05)
-
-
-def test_copies_make_an_interval_no_narrower():
-    values = (np.arange(100) % 3 == 0).astype(float)
-    once = resampled_means(np.random.default_rng(0), np.arange(100), values)
-    distinct, twice = np.tile(np.arange(100), 2), np.tile(values, 2)
-    again = resampled_means(np.random.default_rng(0), distinct, twice)
-    np.testing.assert_allclose(again, once)
-
-
-def test_many_photos_are_drawn_in_blocks(monkeypatch):
-    values = np.linspace(0, 1, 50)
-    whole = resampled_means(np.random.default_rng(0), np.arange(50), values)
-    monkeypatch.setattr("carlib.evaluation.resampling.BLOCK", 50 * 300)
-    parts = resampled_means(np.random.default_rng(0), np.arange(50), values)
-    np.testing.assert_allclose(parts, whole)
 
 
 # --- what it says, and to whom -------------------------------------------------------

@@ -145,11 +145,6 @@ def test_numbers_of_more_than_ten_classes_are_aligned():
     assert " 9.  class_9 ||" in text and "10. class_10 ||" in text
 
 
-def test_the_text_ends_with_the_confusion_table():
-    found = evaluate(predictions(["a", "b"], [[1, 0, 0], [0, 1, 0]]))
-    assert str(found).endswith("\n" + confusion_text(found.confusion_matrix))
-
-
 # --- require -------------------------------------------------------------------------
 
 

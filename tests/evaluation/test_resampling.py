@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from carlib.evaluation.resampling import sign_test_p
+from carlib.evaluation.resampling import resampled_means, sign_test_p
 
 
 @pytest.mark.parametrize(("better", "worse"), [(9, 2), (30, 14), (5, 5), (1, 0)])
@@ -33,3 +33,30 @@ def test_its_false_alarms_are_no_more_than_it_says():
 def test_where_no_photo_differs_nothing_is_shown():
     assert sign_test_p(np.zeros(9, int)) == 1
     assert sign_test_p(np.array([], int)) == 1
+
+
+def test_drawn_means_vary_as_theory_says():
+    values = (np.arange(400) % 4 == 0).astype(float)
+    draws = resampled_means(
+        np.random.default_rng(0), np.arange(400), values, 1 - values
+    )
+    assert draws.shape == (2_000, 2)
+    np.testing.assert_allclose(draws.sum(axis=1), 1)
+    assert draws[:, 0].mean() == pytest.approx(0.25, abs=0.002)
+    assert draws[:, 0].std() == pytest.approx((0.25 * 0.75 / 400) ** 0.5, rel=0.05)
+
+
+def test_copies_make_an_interval_no_narrower():
+    values = (np.arange(100) % 3 == 0).astype(float)
+    once = resampled_means(np.random.default_rng(0), np.arange(100), values)
+    distinct, twice = np.tile(np.arange(100), 2), np.tile(values, 2)
+    again = resampled_means(np.random.default_rng(0), distinct, twice)
+    np.testing.assert_allclose(again, once)
+
+
+def test_many_photos_are_drawn_in_blocks(monkeypatch):
+    values = np.linspace(0, 1, 50)
+    whole = resampled_means(np.random.default_rng(0), np.arange(50), values)
+    monkeypatch.setattr("carlib.evaluation.resampling.BLOCK", 50 * 300)
+    parts = resampled_means(np.random.default_rng(0), np.arange(50), values)
+    np.testing.assert_allclose(parts, whole)

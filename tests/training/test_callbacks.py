@@ -1,12 +1,10 @@
 """Keras's callbacks, carlib's own, stopping by hand, and the logs in the workspace."""
 
-import csv
 import dataclasses
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras.callbacks import (
     CSVLogger,
     LambdaCallback,
@@ -14,33 +12,28 @@ from keras.callbacks import (
     ModelCheckpoint,
     ReduceLROnPlateau,
     TensorBoard,
-    TerminateOnNaN,
 )
 
 from carlib.errors import CarlibError
 from carlib.training.early_stopping import EarlyStopping
-from carlib.training.progress import BottleneckMetrics, EpochMetrics
+from carlib.training.progress import EpochMetrics
 from carlib.training.trainer import ImageClassificationTrainer
 from tests.tiny import Tiny, counts, features_of
+from tests.training.told import (
+    KERAS_NAMES,
+    assert_figures,
+    joined_scalars,
+    read_csv,
+    watched,
+)
 
 # Keras asks NumPy for a variable's value in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ impl:DeprecationWarning")
-
-KERAS_NAMES = {"accuracy", "loss", "val_accuracy", "val_loss", "learning_rate"}
 
 
 @pytest.fixture(scope="module")
 def train(photos):
     return photos[photos.subset == "T"][::2].reset_index(drop=True)  # 80: 72 and 8
-
-
-def watched(model):
-    return watched_rows(model.history)
-
-
-def watched_rows(history):
-    rows = history[history.dataset == "Validation"]
-    return rows.set_index("epoch")
 
 
 class Weights(keras.callbacks.Callback):
@@ -158,50 +151,6 @@ def test_callbacks_get_kerass_names_and_the_historys_figures(trainer, train, tmp
     assert_figures(model.history, read_csv(tmp_path / "own.csv"))
 
 
-def assert_figures(history, rows):
-    """Whether the rows, under Keras's names, are a model's history."""
-    mine = history[history.dataset == "Train"]
-    columns = {
-        "accuracy": mine.accuracy,
-        "loss": mine.cross_entropy,
-        "learning_rate": mine.learning_rate,
-        "val_accuracy": watched_rows(history).accuracy,
-        "val_loss": watched_rows(history).cross_entropy,
-    }
-    assert len(mine) == len(rows)
-    for name, expected in columns.items():
-        given = [float(row[name]) for row in rows]
-        np.testing.assert_allclose(given, expected, rtol=1e-6, err_msg=name)
-
-
-def read_csv(path):
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def scalars(folder):
-    """The figures in a folder of event files, as rows of epochs."""
-    rows = {}
-    for path in sorted(folder.glob("events.*")):
-        for record in tf.data.TFRecordDataset(str(path)):
-            event = tf.compat.v1.Event.FromString(record.numpy())
-            for value in event.summary.value:
-                if value.tag.startswith("epoch_"):
-                    row = rows.setdefault(event.step, {})
-                    row[value.tag] = float(tf.make_ndarray(value.tensor))
-    assert list(rows) == list(range(len(rows)))
-    return list(rows.values())
-
-
-def joined_scalars(folder):
-    train, validation = scalars(folder / "train"), scalars(folder / "validation")
-    return [
-        {name.removeprefix("epoch_"): value for name, value in one.items()}
-        | {name.replace("epoch_", "val_"): value for name, value in other.items()}
-        for one, other in zip(train, validation, strict=True)
-    ]
-
-
 def test_kerass_own_tensorboard_writes_the_figures(trainer, train, tmp_path):
     pytest.importorskip("tensorboard")
     model = trainer(callbacks=[TensorBoard(tmp_path)], epoch=2).fit(train)
@@ -275,21 +224,6 @@ def test_a_callback_that_ends_the_training_leaves_the_best_epoch(trainer, train)
     assert accuracy[model.best_epoch] == accuracy.max()
 
 
-def test_a_loss_that_is_not_a_number_is_an_error_and_the_csv_keeps_what_was(
-    trainer, train, tmp_path
-):
-    wild = trainer(
-        learning_rate=1e38,
-        learning_rate_scheduler=None,
-        callbacks=[TerminateOnNaN()],
-        logs=("csv", "tensorboard"),
-        workspace_path=tmp_path,
-    )
-    with pytest.raises(CarlibError, match="not a number any more"):
-        wild.train_head(trainer().photo_set(train))
-    assert len(list(tmp_path.glob("logs/*/training.csv"))) == 1
-
-
 def test_stop_ends_after_the_epoch_with_the_best_so_far(trainer, train):
     heard = []
 
@@ -348,69 +282,6 @@ def test_stop_in_the_bottleneck_phase_needs_no_metrics_callback(train, tmp_path)
     with pytest.raises(CarlibError, match="nothing was trained"):
         trainer.fit(train)
     assert counts(train, Tiny(), tmp_path)[0] >= 4
-
-
-def test_metrics_are_fresh_and_frozen(backbone, train):
-    heard = []
-    ImageClassificationTrainer(
-        arch=backbone,
-        workspace_path=None,
-        epoch=2,
-        augment="flip",
-        metrics_callback=heard.append,
-    ).fit(train[::5])
-    assert {type(metrics) for metrics in heard} == {BottleneckMetrics, EpochMetrics}
-    assert len({id(metrics) for metrics in heard}) == len(heard)
-    photos = [metrics.index for metrics in heard if hasattr(metrics, "index")]
-    assert photos == list(range(1, len(train[::5]) + 1))
-    for metrics in heard:
-        for field in dataclasses.fields(metrics):
-            with pytest.raises(dataclasses.FrozenInstanceError):
-                setattr(metrics, field.name, 5)
-
-
-@pytest.fixture(scope="module")
-def logged(backbone, workspace, train, tmp_path_factory):
-    """Two fits with both logs, right after another, and where they wrote."""
-    place = tmp_path_factory.mktemp("logged")
-    trainer = ImageClassificationTrainer(
-        arch=backbone, workspace_path=workspace, epoch=3, logs=("csv", "tensorboard")
-    )
-    fitted, watched = trainer.hold_out(trainer.photo_set(train))
-    logging = dataclasses.replace(trainer, workspace_path=place)
-    return [logging.train_head(fitted, watched)[1] for _ in range(2)], place
-
-
-def test_each_training_logs_into_a_folder_of_its_own(logged):
-    _, place = logged
-    assert [path.name for path in place.iterdir()] == ["logs"]
-    folders = sorted((place / "logs").iterdir())
-    assert len(folders) == 2
-    for folder in folders:
-        names = {path.name for path in folder.iterdir()}
-        assert names == {"training.csv", "train", "validation"}
-
-
-def test_the_logs_hold_the_historys_figures(logged):
-    histories, place = logged
-    folders = sorted((place / "logs").iterdir())
-    for history, folder in zip(histories, folders, strict=True):
-        assert_figures(history, joined_scalars(folder))
-        rows = read_csv(folder / "training.csv")
-        assert [row["epoch"] for row in rows] == ["0", "1", "2"]
-        assert set(rows[0]) == KERAS_NAMES | {"epoch"}
-        assert_figures(history, rows)
-
-
-def test_nothing_is_written_unasked(trainer, train, tmp_path):
-    photo_set = trainer().photo_set(train)
-    made = trainer(workspace_path=tmp_path, epoch=1, callbacks=[Weights()])
-    made.train_head(photo_set)
-    assert list(tmp_path.iterdir()) == []
-    only = trainer(workspace_path=tmp_path, epoch=1, logs=["csv"])
-    only.train_head(photo_set)
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert [path.name for path in files] == ["training.csv"]
 
 
 def test_carlibs_and_kerass_early_stopping_go_together(trainer, train):

@@ -243,3 +243,36 @@ def test_the_trainer_hands_all_of_it_on(photos, workspace, backbone):
     linear = trainer.train_head(photo_set)[0].linear
     np.testing.assert_allclose(linear.kernel, expected[0], rtol=0, atol=1e-5)
     np.testing.assert_allclose(linear.bias, expected[1], rtol=0, atol=1e-5)
+
+
+def test_the_head_takes_the_steps_of_plain_sgd():
+    """Against the same steps written out in NumPy, last smaller batch included."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(25, 6)).astype(np.float32)
+    labels = rng.integers(0, 3, 25).astype(np.int32)
+    halving = ExponentialLRDecay(0.5, num_epochs_per_decay=0.5, decay_rate=0.5)
+    head = Head(6, 3, seed=1, learning_rate=as_keras(halving, 25, 10, 0.5))
+    kernel, bias = (weights.astype(np.float64) for weights in head.weights)
+    losses, hits = [], []
+    for start, rate in zip((0, 10, 20), (0.5, 0.25, 0.125), strict=True):
+        x, y = features[start : start + 10], labels[start : start + 10]
+        scores = np.exp(x @ kernel + bias)
+        scores /= scores.sum(axis=1, keepdims=True)
+        losses += list(-np.log(scores[np.arange(len(y)), y]))
+        hits += list(scores.argmax(axis=1) == y)
+        wrong = (scores - np.eye(3)[y]) / len(y)
+        kernel, bias = kernel - rate * x.T @ wrong, bias - rate * wrong.sum(axis=0)
+    logs = head.train(features, labels, 10)
+    np.testing.assert_allclose(head.weights[0], kernel, atol=1e-6)
+    np.testing.assert_allclose(head.weights[1], bias, atol=1e-6)
+    assert logs["loss"] == pytest.approx(np.mean(losses), abs=1e-6)
+    assert logs["accuracy"] == pytest.approx(np.mean(hits))
+
+
+def test_the_first_weights_are_small_and_follow_the_seed():
+    kernel, bias = Head(400, 5, seed=1).weights
+    assert 0.0008 < kernel.std() < 0.001
+    assert np.abs(kernel).max() <= 0.002
+    assert not bias.any()
+    np.testing.assert_array_equal(kernel, Head(400, 5, seed=1).weights[0])
+    assert (kernel != Head(400, 5, seed=2).weights[0]).any()

@@ -1,14 +1,26 @@
 """A trainer's options as plain values: back and forth, and edited by hand."""
 
 import json
+import sys
 
+import numpy as np
 import pytest
+from keras import optimizers as keras_optimizers
+from keras.callbacks import LambdaCallback
+from keras.optimizers import schedules as keras_schedules
 
 from carlib.backbones import precisions
 from carlib.backbones.backbone import Backbone
 from carlib.errors import OptionError, WeightsError
 from carlib.model.model import load_model
+from carlib.training.early_stopping import EarlyStopping
+from carlib.training.schedules import (
+    ExponentialLRDecay,
+    LsrDecay,
+    PolynomialLRDecay,
+)
 from carlib.training.trainer import ImageClassificationTrainer
+from tests.training.told import QUICK, same
 
 
 def again(trainer, **options):
@@ -93,3 +105,143 @@ def test_options_edited_by_hand_get_a_clear_error(trainer, edited):
     with pytest.raises(OptionError) as caught:
         ImageClassificationTrainer.from_options(plain)
     assert next(iter(edited)) in str(caught.value)
+
+
+def test_options_make_the_same_trainer_again(backbone):
+    trainer = ImageClassificationTrainer(
+        arch=backbone,
+        epoch=7,
+        early_stopping=EarlyStopping("loss"),
+        learning_rate_scheduler=None,
+    )
+    options = json.loads(json.dumps(trainer.options()))
+    again = ImageClassificationTrainer.from_options(options)
+    assert again.options() == options
+    assert (again.epoch, again.early_stopping.metric) == (7, "loss")
+    assert "batch_size=10" in repr(again)
+
+
+def through_json(trainer):
+    return json.loads(json.dumps(trainer.options()))
+
+
+OPTIMIZERS = {
+    "a name": "AdamW",
+    "plain": keras_optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+    "many options": keras_optimizers.AdamW(0.002, weight_decay=0.01, clipnorm=1.0),
+    "its own schedule": keras_optimizers.Adam(keras_schedules.CosineDecay(0.01, 9)),
+}
+
+
+SCHEDULES = {
+    "none": None,
+    "exponential": ExponentialLRDecay(0.02, 3, 0.9, False),
+    "polynomial": PolynomialLRDecay(0.02, 7, power=2.0, cycle=True),
+    "lsr": LsrDecay(0.2, {0: 1, 5: 0.5}),
+    "cosine": keras_schedules.CosineDecay(0.01, 9, warmup_target=0.1, warmup_steps=3),
+    "restarts": keras_schedules.CosineDecayRestarts(0.01, 9),
+    "pieces": keras_schedules.PiecewiseConstantDecay([2, 4], [0.1, 0.02, 0.01]),
+    "inverse": keras_schedules.InverseTimeDecay(0.1, 3, 0.5),
+    "keras's exponential": keras_schedules.ExponentialDecay(0.1, 3, 0.9),
+    "keras's polynomial": keras_schedules.PolynomialDecay(0.1, 3),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers_come_through_json(trainer, skewed, name):
+    made = trainer(optimizer=OPTIMIZERS[name], learning_rate_scheduler=None, **QUICK)
+    plain = through_json(made)
+    again = ImageClassificationTrainer.from_options(plain)
+    assert again.options() == plain == made.options()
+    assert type(again.optimizer) is type(made.optimizer)
+    assert same(made.fit(skewed), again.fit(skewed))
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules_come_through_json(trainer, name):
+    made = trainer(learning_rate_scheduler=SCHEDULES[name])
+    plain = through_json(made)
+    again = ImageClassificationTrainer.from_options(plain)
+    assert again.options() == plain == made.options()
+    assert type(again.learning_rate_scheduler) is type(SCHEDULES[name])
+
+
+def test_all_other_options_come_through_json(trainer):
+    made = trainer(
+        augment="flip",
+        standardize=False,
+        l2="auto",
+        label_smoothing=0.1,
+        class_weight={"door_dent": 2.0},
+        shuffle=True,
+        logs=("csv", "tensorboard"),
+        callbacks=[LambdaCallback()],
+        early_stopping=EarlyStopping("loss", 0, 5),
+        validation_set_fraction=0.2,
+        seed=7,
+    )
+    plain = through_json(made)
+    again = ImageClassificationTrainer.from_options(plain)
+    assert again.options() == plain
+    assert (again.augment, again.standardize, again.l2) == ("flip", False, "auto")
+    assert (again.class_weight, again.shuffle) == ({"door_dent": 2.0}, True)
+    assert again.early_stopping == made.early_stopping
+    assert set(again.logs) == {"csv", "tensorboard"}
+    assert not again.callbacks
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        {"kind": "turtle.Turtle", "config": {"learning_rate": 0.1}},
+        {"kind": "Turtle", "config": {"learning_rate": 0.1}},
+        {"kind": "Optimizer", "config": {"learning_rate": 0.1}},
+        {"kind": "schedules", "config": {"learning_rate": 0.1}},
+        {"kind": ["turtle"], "config": {"learning_rate": 0.1}},
+        {
+            "kind": "SGD",
+            "config": {"learning_rate": {"kind": "turtle.Turtle", "config": {}}},
+        },
+        {
+            "kind": "SGD",
+            "config": {
+                "learning_rate": {
+                    "module": "turtle",
+                    "class_name": "Turtle",
+                    "config": {},
+                    "registered_name": "turtle>Turtle",
+                }
+            },
+        },
+        {"kind": "SGD", "config": {"learning_rate": 0.1, "turtle": 1}},
+        {"kind": "SGD", "config": {"learning_rate": "turtle.Turtle"}},
+    ],
+    ids=repr,
+)
+def test_what_is_none_of_keras_is_refused_and_never_looked_for(trainer, evil):
+    plain = through_json(trainer()) | {"optimizer": evil}
+    with pytest.raises(OptionError):
+        ImageClassificationTrainer.from_options(plain)
+    assert "turtle" not in sys.modules
+
+
+def test_a_schedule_that_is_none_of_keras_is_refused(trainer):
+    evil = {"kind": "turtle.Turtle", "config": {}}
+    plain = through_json(trainer()) | {"learning_rate_scheduler": evil}
+    with pytest.raises(OptionError, match="no learning-rate schedule"):
+        ImageClassificationTrainer.from_options(plain)
+    assert "turtle" not in sys.modules
+
+
+def test_numpys_numbers_come_through_json(trainer, skewed, tmp_path):
+    made = trainer(
+        batch_size=np.int64(9),
+        seed=np.int32(3),
+        l2=np.float32(0.5),
+        class_weight={"unknown": np.float32(2)},
+        **QUICK,
+    )
+    plain = through_json(made)
+    assert (plain["batch_size"], plain["l2"]) == (9, 0.5)
+    assert plain["class_weight"] == {"unknown": 2}
+    assert made.fit(skewed).save(tmp_path / "model.zip").exists()

@@ -1,0 +1,97 @@
+"""A converted network that is kept: whole, its own backbone's, or made again."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from carlib import runtime
+from carlib.backbones import engines, kept
+from carlib.backbones.engines import OpenVINOEngine
+from carlib.bottlenecks.extract import compute_bottlenecks
+from tests.backbones.noise import needs_openvino, noise
+
+COLD = """
+import sys, carlib
+from carlib.bottlenecks.extract import extract
+from carlib.data.photos import as_sources
+backbone = carlib.Backbone("EfficientNetLite0")
+sources = as_sources(sys.argv[2:])
+run = extract(sources, [backbone], sys.argv[1], progress=False)
+print(run.n_computed, *{"tensorflow", "keras", "openvino_telemetry"} & set(sys.modules))
+"""
+
+
+@needs_openvino
+def test_new_photos_of_a_known_backbone_need_no_tensorflow(tmp_path, photos):
+    """And nothing is written outside the workspace: OpenVINO's telemetry stays off."""
+    compute_bottlenecks(photos[:2], "EfficientNetLite0", tmp_path / "w")
+    home = tmp_path / "home"
+    home.mkdir()
+    result = subprocess.run(
+        [sys.executable, "-c", COLD, str(tmp_path / "w"), *photos.image_path[2:5]],
+        env=os.environ | {"HOME": str(home), "USERPROFILE": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.split() == ["3"]
+    assert list(home.rglob("*")) == []
+
+
+@needs_openvino
+@pytest.mark.parametrize("part", ["network.bin", "network.xml", "sha256.json"])
+def test_a_damaged_converted_network_is_converted_again(tmp_path, exact, part):
+    def opened():
+        backbone = exact.at("float32")
+        backbone.keep_in(tmp_path)
+        assert isinstance(backbone.engine(), OpenVINOEngine)
+        return backbone
+
+    expected = exact.features(noise(2))
+    opened()
+    path = tmp_path / "network" / part
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    assert not kept.is_whole(tmp_path)
+    np.testing.assert_array_equal(opened().features(noise(2)), expected)
+    assert kept.is_whole(tmp_path)
+
+
+@needs_openvino
+def test_an_engine_that_is_there_already_is_kept_all_the_same(exact, tmp_path, photos):
+    """After features without a workspace, a later process still needs no TensorFlow."""
+    backbone = exact.at("float32")
+    expected = backbone.features(noise(2))
+    compute_bottlenecks(photos[:1], backbone, tmp_path / "w", progress=False)
+    (network,) = (tmp_path / "w").glob("bottlenecks/*/network")
+    assert kept.is_whole(network.parent)
+    again = exact.at("float32")
+    again.keep_in(network.parent)
+    again._converted = lambda: pytest.fail("it was converted again")
+    np.testing.assert_array_equal(again.features(noise(2)), expected)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "null", "1", "{}", '"network.xml"'])
+def test_hashes_of_a_network_in_another_form_mean_that_there_is_none(tmp_path, content):
+    network = tmp_path / kept.NETWORK
+    network.mkdir()
+    for part in kept.PARTS:
+        (network / part).write_bytes(b"x")
+    (network / "sha256.json").write_text(content, "utf-8")
+    assert kept.kept(tmp_path) is None
+
+
+@pytest.mark.skipif(engines.executor() != "openvino", reason="needs OpenVINO")
+def test_a_converted_network_of_another_backbone_is_not_taken_for_this_ones(tmp_path):
+    openvino = runtime.openvino()
+    pixels = openvino.opset13.parameter([1, 4], np.float32)
+    model = openvino.Model([openvino.opset13.relu(pixels)], [pixels])
+    kept.keep(tmp_path / "one", model)
+    assert kept.kept(tmp_path / "one") is not None
+    shutil.copytree(tmp_path / "one", tmp_path / "another")
+    assert kept.kept(tmp_path / "another") is None

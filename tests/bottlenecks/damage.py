@@ -1,0 +1,14 @@
+"""What can happen to a file of the cache."""
+
+N_PHOTOS = 24
+
+
+DAMAGES = {
+    "cut": lambda data: data[:-40],
+    "cut in a row": lambda data: data[:-1],
+    "longer": lambda data: data + data[-40:],
+    "zeroed": lambda data: bytes(len(data)),
+    "header only": lambda data: data[:128],
+    "bit in the header": lambda data: data[:20] + bytes([data[20] ^ 1]) + data[21:],
+    "bit in a row": lambda data: data[:-3] + bytes([data[-3] ^ 64]) + data[-2:],
+}

@@ -1,0 +1,167 @@
+"""The stat index: a photo that has not changed is not read again, and only that."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carlib.bottlenecks import stat_index
+from carlib.bottlenecks.cache import (
+    open_index,
+)
+from carlib.bottlenecks.extract import compute_bottlenecks
+from carlib.data import images
+from carlib.errors import ImageError
+from tests.bottlenecks.damage import DAMAGES, N_PHOTOS
+from tests.tiny import (
+    Tiny,
+    counts,
+    draw_photos,
+    features_of,
+    is_whole,
+)
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The paths of the photos that are really read."""
+    seen, read = [], images.read_with_status
+
+    def counted(path):
+        seen.append(path)
+        return read(path)
+
+    monkeypatch.setattr(images, "read_with_status", counted)
+    return seen
+
+
+def test_a_second_call_reads_no_photo_that_has_not_changed(kept, drawn, reads):
+    assert counts(drawn, Tiny(), kept) == (N_PHOTOS, 0)
+    assert reads == []
+    drawn[3].write_bytes(drawn[3].read_bytes())
+    assert counts(drawn, Tiny(), kept) == (N_PHOTOS, 0)
+    assert reads == [drawn[3]]
+
+
+def test_a_photo_that_was_just_written_is_read_again(tmp_path, drawn, reads):
+    """With the caution that is real: a change in the same tick has the same status."""
+    counts(drawn, Tiny(), tmp_path / "w")
+    counts(drawn, Tiny(), tmp_path / "w")
+    assert sorted(reads) == sorted([*drawn, *drawn])
+
+
+def test_a_photo_is_as_new_as_when_it_was_read_however_slow_the_network(
+    tmp_path, monkeypatch
+):
+    """A change right after the reading must not hide behind the time since."""
+    monkeypatch.setattr(stat_index, "RACY", 300_000_000)
+    drawn = draw_photos(tmp_path / "photos", 40)
+    read, read_at = images.read_with_status, {}
+
+    def timed(path):
+        read_at[path] = time.time_ns()
+        return read(path)
+
+    monkeypatch.setattr(images, "read_with_status", timed)
+    counts(drawn, Tiny(seconds=0.1), tmp_path / "w")
+    known = list(filter(open_index(tmp_path / "w").photo_at, drawn))
+    ages = [read_at[path] - path.stat().st_ctime_ns for path in known]
+    assert [age for age in ages if age < stat_index.RACY] == []
+
+
+def _bmp(path, number):
+    pixels = np.random.default_rng(number).integers(0, 256, (16, 16, 3), np.uint8)
+    Image.fromarray(pixels).save(path, "BMP")
+
+
+def test_an_edit_of_the_same_size_with_its_time_set_back_is_noticed(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(stat_index, "RACY", 0)
+    path = tmp_path / "photo.bmp"
+    _bmp(path, 1)
+    time.sleep(0.02)
+    before, status = compute_bottlenecks(path, Tiny(), tmp_path / "w"), path.stat()
+    assert open_index(tmp_path / "w").photo_at(path)
+    _bmp(path, 2)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.stat().st_size == status.st_size
+    assert path.stat().st_mtime_ns == status.st_mtime_ns
+    after = compute_bottlenecks(path, Tiny(), tmp_path / "w")
+    np.testing.assert_array_equal(after, compute_bottlenecks(path, Tiny(), None))
+    assert (after != before).any()
+
+
+def test_photos_that_swap_their_names_keep_their_features(kept, drawn, right):
+    aside = drawn[0].with_name("aside")
+    drawn[0].rename(aside)
+    drawn[1].rename(drawn[0])
+    aside.rename(drawn[1])
+    extraction = features_of(drawn, Tiny(), kept, progress=False)
+    np.testing.assert_array_equal(
+        extraction.of_photos(), right[[1, 0, *range(2, N_PHOTOS)]]
+    )
+    assert extraction.n_computed == 0
+
+
+def test_a_link_that_leads_elsewhere_now_is_noticed(kept, drawn, right):
+    link = drawn[0].parent.parent / "link.png"
+    for row in (2, 3, 2):
+        link.unlink(missing_ok=True)
+        link.symlink_to(drawn[row])
+        features = compute_bottlenecks(link, Tiny(), kept)
+        np.testing.assert_array_equal(features, right[[row]])
+
+
+def test_a_link_that_is_led_elsewhere_and_back_while_it_is_read_is_noticed(
+    kept, drawn, right, monkeypatch
+):
+    """What is entered is the status of the file that was read, not of the path."""
+    link = drawn[0].parent.parent / "link.png"
+    link.symlink_to(drawn[2])
+    stat = Path.stat
+
+    def stat_then_lead_elsewhere(path, **options):
+        status = stat(path, **options)
+        if path == link:
+            link.unlink()
+            link.symlink_to(drawn[3])
+        return status
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", stat_then_lead_elsewhere)
+        features_of([link], Tiny(), kept, progress=False)
+    link.unlink()
+    link.symlink_to(drawn[2])
+    features = compute_bottlenecks(link, Tiny(), kept)
+    np.testing.assert_array_equal(features, right[[2]])
+
+
+def test_a_photo_that_is_gone_is_missed_though_its_features_are_cached(kept, drawn):
+    drawn[7].unlink()
+    with pytest.raises(ImageError, match=f"1 of {N_PHOTOS}") as caught:
+        counts(drawn, Tiny(), kept)
+    assert "does not exist" in caught.value.problems[0]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_stat_index_makes_photos_read_again(
+    kept, drawn, right, reads, damage
+):
+    (index,) = kept.glob("bottlenecks/photos-*.npy")
+    index.write_bytes(DAMAGES[damage](index.read_bytes()))
+    extraction = features_of(drawn, Tiny(), kept, progress=False)
+    np.testing.assert_array_equal(extraction.of_photos(), right)
+    assert (extraction.n_computed, len(reads)) == (0, N_PHOTOS)
+    (index,) = kept.glob("bottlenecks/photos-*.npy")
+    assert is_whole(index)
+    assert counts(drawn, Tiny(), kept) == (N_PHOTOS, 0)
+    assert len(reads) == N_PHOTOS
+
+
+def test_a_stat_index_never_answers_for_another_backbone(kept, drawn, reads):
+    assert counts(drawn, Tiny(bias=1), kept) == (0, N_PHOTOS)
+    assert len(reads) == N_PHOTOS

@@ -1,0 +1,48 @@
+"""The chart of a comparison."""
+
+import matplotlib.pyplot as plt
+import pytest
+
+from carlib.errors import OptionError
+from carlib.plots.comparison import plot_comparison
+
+METRICS = ["micro_accuracy", "macro_accuracy", "log_loss"]
+
+
+def test_the_chart_has_a_panel_a_metric_and_a_row_an_arch(comparison):
+    figure = plot_comparison(comparison)
+    assert len(figure.axes) == 3
+    titles = ["Micro-accuracy", "Macro-accuracy", "Log-loss (lower is better)"]
+    for panel, title, name in zip(figure.axes, titles, METRICS, strict=True):
+        assert panel.get_title(loc="left") == title
+        column = comparison.table[name]
+        assert [t.get_text() for t in panel.texts] == [f"{v:.3f}" for v in column]
+        reference, *drawn = panel.lines
+        assert set(reference.get_xdata()) == {column[0]}
+        intervals = comparison.table[[f"{name}_low", f"{name}_high"]].to_numpy()
+        assert [list(line.get_xdata()) for line in drawn[::2]] == intervals.tolist()
+        assert [line.get_xydata().tolist() for line in drawn[1::2]] == [
+            [[value, row]] for row, value in enumerate(column)
+        ]
+
+
+def test_the_chart_says_what_a_row_costs_and_what_stands_in(comparison):
+    figure = plot_comparison(comparison)
+    figure.canvas.draw()
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    row = comparison.table.iloc[2]
+    assert labels[2] == (
+        "EfficientNetLite0 +\nMobileNetV2-0.35\n"
+        f"{row.photos_per_second:,.0f} photos/s, {row.megabytes:.1f} MB"
+    )
+    heading = figure.get_suptitle()
+    assert "drawn sample" in heading and "are random" in heading
+    assert figure.axes[0].yaxis_inverted()
+
+
+def test_the_chart_may_be_drawn_into_axes_of_ones_own(comparison):
+    figure, axes = plt.subplots(1, 3)
+    assert plot_comparison(comparison, ax=axes) is figure
+    assert figure.get_suptitle() == ""
+    with pytest.raises(OptionError, match="three Axes, got 2"):
+        plot_comparison(comparison, ax=axes[:2])
