@@ -5,7 +5,6 @@ import functools
 import json
 import os
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,9 +91,8 @@ class ImageClassificationTrainer(TrainingOptions):
     on_error: Literal["raise", "skip"] = "raise"
     callbacks: Sequence[Any] = ()
     logs: Sequence[str] = ()
-    _stopped: threading.Event = dataclasses.field(
-        default_factory=threading.Event, init=False, repr=False, compare=False
-    )
+
+    _stopped = False  # whether the fit that is under way is to end; no option
 
     def _problems(self) -> Iterator[str]:
         yield from super()._problems()
@@ -129,7 +127,7 @@ class ImageClassificationTrainer(TrainingOptions):
             ImageError: Photos that can't be read, all of them at once.
             CarlibError: `stop()` was called before there was anything to train.
         """
-        self._stopped.clear()
+        vars(self)["_stopped"] = False
         classes = class_names(train, validation)
         plain = self._options_of_model()
         fitted = self.photo_set(train, "Train", classes)
@@ -164,7 +162,7 @@ class ImageClassificationTrainer(TrainingOptions):
         last. In the bottleneck phase there is none: `fit` raises a CarlibError then,
         and what was computed is kept.
         """
-        self._stopped.set()
+        vars(self)["_stopped"] = True
 
     def photo_set(
         self,
@@ -218,7 +216,7 @@ class ImageClassificationTrainer(TrainingOptions):
 
         def hear(epoch: int, figures: Mapping[str, float]) -> bool:
             reporter.note(epoch, figures)
-            return self._stopped.is_set()
+            return self._stopped
 
         with log_callbacks(self.logs, Path(self.workspace_path or ".")) as written:
             # The listener comes last: whoever else is told may call `stop`.
@@ -285,7 +283,7 @@ class ImageClassificationTrainer(TrainingOptions):
 
             with tqdm.external_write_mode():  # what it prints stands beside the bar
                 self._tell(BottleneckMetrics(dataset, index))
-        if self._stopped.is_set():
+        if self._stopped:
             raise CarlibError(
                 "Stopped in the bottleneck phase: nothing was trained.",
                 hint="The features that were computed are kept; fit again to go on.",

@@ -1,6 +1,8 @@
 """The trainer: its options, its lines, when it stops, and that it repeats itself."""
 
+import copy
 import dataclasses
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -201,3 +203,10 @@ def test_a_history_of_nobody_can_be_saved_and_loaded(trainer, few, tmp_path):
     loaded = load_model(model.save(tmp_path / "m.zip"))
     assert list(loaded.history) == list(model.history)
     assert list(model.history) == [f.name for f in dataclasses.fields(EpochMetrics)]
+
+
+def test_a_trainer_can_be_copied_and_pickled(trainer):
+    made = trainer(arch="EfficientNetLite0", l2="auto")
+    assert pickle.dumps(made)
+    again = copy.deepcopy(made)
+    assert again == made and again.options() == made.options()
