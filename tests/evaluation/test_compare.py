@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from carlib.backbones.architectures import find
+from carlib.backbones.backbone import Backbone
 from carlib.errors import OptionError
 from carlib.evaluation import compare as compare_module
 from carlib.evaluation.compare import compare, paired_test
 from carlib.evaluation.evaluate import evaluate
+from carlib.training.options import TrainingOptions
 from carlib.training.trainer import ImageClassificationTrainer
 
 METRICS = ["micro_accuracy", "macro_accuracy", "log_loss"]
@@ -203,3 +206,34 @@ def test_one_arch_is_nothing_to_compare(photos, archs):
 
 
 # --- the command ---------------------------------------------------------------------
+
+
+def test_each_network_is_built_and_each_engine_opened_once(few, tmp_path, monkeypatch):
+    """However many rows a backbone stands in."""
+    built, opened = [], []
+    architecture = find("EfficientNetLite0")
+    build, open_engine = architecture.build, Backbone._open_engine
+    monkeypatch.setitem(vars(architecture), "build", lambda: built.append(1) or build())
+    monkeypatch.setattr(
+        Backbone,
+        "_open_engine",
+        lambda self: opened.append(self.arch) or open_engine(self),
+    )
+    drawn = Backbone("MobileNetV2-0.35", weights=None)
+    archs = ["EfficientNetLite0", drawn, [drawn, "EfficientNetLite0"]]
+    compare(
+        few,
+        archs,
+        TrainingOptions(epoch=1),
+        folds=2,
+        seeds=[1],
+        workspace_path=tmp_path,
+        progress=False,
+    )
+    assert sorted(opened) == ["EfficientNetLite0", "MobileNetV2-0.35"]
+    assert built == [1]
+
+
+def test_a_trainer_is_no_options(few, trainer):
+    with pytest.raises(OptionError, match="Expected TrainingOptions"):
+        compare(few, ["EfficientNetLite0", "MobileNetV2"], trainer)
