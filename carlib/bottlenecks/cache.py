@@ -169,15 +169,15 @@ def compact_cache(workspace_path: str | os.PathLike = "workspace") -> list[dict]
         A dict for each backbone: arch, precision, fingerprint, before, after (numbers
         of shards).
     """
-    merged, photos = [], set()
+    merged, keys = [], set()
     for folder, description in _described(root_of(workspace_path)):
         shards = Shards(folder, description["n_features"])
         before = len(shards.shards)
         shards.merge(MERGED)
-        photos.update(shards)
+        keys.update(shards)
         after = len(list(folder.glob(SHARD)))
         merged.append(_names(description) | {"before": before, "after": after})
-    open_index(workspace_path).forget_all_but(photos)
+    open_index(workspace_path).forget_all_but(keys)
     return merged
 
 

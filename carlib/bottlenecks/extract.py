@@ -144,7 +144,7 @@ class _Run:
         self.bar: Any = None
 
     def _key_by_status(self, source: Source) -> bytes:
-        known = self.index.photo_at(Path(source.name)) if source.is_file else None
+        known = self.index.key_at(Path(source.name)) if source.is_file else None
         return known or b""
 
     def _views(self, key: bytes) -> list[bytes]:

@@ -64,8 +64,8 @@ class Shards:
         self._refused, self._look = False, look
         self.refresh()
 
-    def __contains__(self, photo: bytes) -> bool:
-        return photo in self._places
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._places
 
     def __len__(self) -> int:
         return len(self._places)
@@ -140,7 +140,7 @@ class Shards:
     def add(self, parts: Sequence[np.ndarray]) -> None:
         """Write rows as one shard and take it up; in memory if the disk refuses."""
         shard = self._written(parts)
-        self._enter(shard, [photo for part in parts for photo in _keys_of(part)])
+        self._enter(shard, [key for part in parts for key in _keys_of(part)])
 
     def _written(self, parts: Sequence[np.ndarray]) -> Path | np.ndarray:
         if self.folder and not self._refused:

@@ -23,7 +23,7 @@ TRUSTED = os.name != "nt"
 PREFIX = "photos-"
 ENTRY = np.dtype([("path", "u1", 16), ("stat", "<i8", 5), ("photo", "u1", 32)])
 _STAT = slice(16, 56)
-_PHOTO = slice(56, 88)
+_KEY = slice(56, 88)
 
 
 class StatIndex:
@@ -53,7 +53,7 @@ class StatIndex:
                     entries[entry[:16]] = entry
             self._entries |= entries
 
-    def photo_at(self, path: Path) -> bytes | None:
+    def key_at(self, path: Path) -> bytes | None:
         """Return the SHA-256 of a file's bytes if it is known and unchanged."""
         entry = self._entries.get(_digest(path)) if self._entries else None
         if entry is None:
@@ -62,23 +62,23 @@ class StatIndex:
             now = _stat_bytes(path.stat())
         except (OSError, ValueError):
             return None
-        return entry[_PHOTO] if entry[_STAT] == now else None
+        return entry[_KEY] if entry[_STAT] == now else None
 
     def learn(
-        self, path: Path, status: os.stat_result, read_at: int, photo: bytes
+        self, path: Path, status: os.stat_result, read_at: int, key: bytes
     ) -> None:
         """Enter what was read at a path.
 
         Args:
             status: The file's, from just before it was read.
             read_at: When that was, in nanoseconds, or a little earlier.
-            photo: The SHA-256 of what was read.
+            key: The SHA-256 of what was read.
         """
         latest = max(status.st_mtime_ns, status.st_ctime_ns)
         if self.folder is None or read_at - latest < RACY:
             return
         digest = _digest(path)
-        entry = digest + _stat_bytes(status) + photo
+        entry = digest + _stat_bytes(status) + key
         if self._entries.get(digest) != entry:
             self._entries[digest] = entry
             self._changed = True
@@ -88,9 +88,9 @@ class StatIndex:
         if self._changed:
             self._replace(self._entries.values())
 
-    def forget_all_but(self, photos: set[bytes]) -> None:
+    def forget_all_but(self, keys: set[bytes]) -> None:
         """Keep only the entries of these photos, in one file."""
-        kept = [e for e in self._entries.values() if e[_PHOTO] in photos]
+        kept = [e for e in self._entries.values() if e[_KEY] in keys]
         if len(kept) < len(self._entries) or len(self._files) > 1:
             self._replace(kept)
 

@@ -130,12 +130,12 @@ class ImageClassificationTrainer(TrainingOptions):
         vars(self)["_stopped"] = False
         classes = class_names(train, validation)
         plain = self._options_of_model()
-        fitted = self.photo_set(train, "Train", classes)
+        learned = self.photo_set(train, "Train", classes)
         if validation is not None and len(validation):
             watched = self.photo_set(validation, "Validation", classes)
         else:
-            fitted, watched = self.hold_out(fitted)
-        trained, history = self.train_head(fitted, watched)
+            learned, watched = self.hold_out(learned)
+        trained, history = self.train_head(learned, watched)
         model = ImageClassificationModel(
             backbones=self.backbones,
             class_names=classes,
@@ -144,11 +144,11 @@ class ImageClassificationTrainer(TrainingOptions):
             best_epoch=trained.best_epoch,
             augment=self.augment,
             options=plain | {"l2_chosen": trained.l2},
-            data_hash=data_hash(fitted, watched),
+            data_hash=data_hash(learned, watched),
             notes=[
                 *about_weights(self.backbones),
                 *about(train),
-                *_about_skipped(fitted, watched),
+                *_about_skipped(learned, watched),
             ],
             workspace_path=self.workspace_path,
         )

@@ -537,5 +537,5 @@ def test_what_is_said_of_an_interrupt_is_true(tmp_path, capsys, keeps, progress)
 
 def test_a_workspace_that_is_cleared_has_forgotten_the_photos_too(kept, drawn):
     assert [gone["photos"] for gone in clear_cache(kept)] == [N_PHOTOS]
-    assert not any(map(open_index(kept).photo_at, drawn))
+    assert not any(map(open_index(kept).key_at, drawn))
     assert counts(drawn, Tiny(), kept) == (0, N_PHOTOS)

@@ -67,7 +67,7 @@ def test_a_photo_is_as_new_as_when_it_was_read_however_slow_the_network(
 
     monkeypatch.setattr(images, "read_with_status", timed)
     counts(drawn, Tiny(seconds=0.1), tmp_path / "w")
-    known = list(filter(open_index(tmp_path / "w").photo_at, drawn))
+    known = list(filter(open_index(tmp_path / "w").key_at, drawn))
     ages = [read_at[path] - path.stat().st_ctime_ns for path in known]
     assert [age for age in ages if age < stat_index.RACY] == []
 
@@ -85,7 +85,7 @@ def test_an_edit_of_the_same_size_with_its_time_set_back_is_noticed(
     _bmp(path, 1)
     time.sleep(0.02)
     before, status = compute_bottlenecks(path, Tiny(), tmp_path / "w"), path.stat()
-    assert open_index(tmp_path / "w").photo_at(path)
+    assert open_index(tmp_path / "w").key_at(path)
     _bmp(path, 2)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert path.stat().st_size == status.st_size
