@@ -1,7 +1,5 @@
 """The charts, read back from their Axes: no image is compared."""
 
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -11,7 +9,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 import carlib
-from carlib.errors import CarlibError, DataError
+from carlib.errors import DataError
 from carlib.evaluation.evaluate import evaluate
 
 PHOTOS = pd.DataFrame(
@@ -233,20 +231,3 @@ def test_a_table_without_its_columns_or_rows_is_refused(draw):
     with pytest.raises(DataError, match="got 0 rows"):
         draw(PHOTOS.head(0) if draw is carlib.plot_class_balance else history().head(0))
     assert not plt.get_fignums()
-
-
-def test_without_matplotlib_the_error_says_how_to_install_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(CarlibError, match=r'pip install "carlib\[notebooks\]"'):
-        carlib.plot_class_balance(PHOTOS)
-
-
-def test_charts_are_imported_without_matplotlib_or_tensorflow():
-    code = (
-        "import sys, carlib; carlib.plot_history, carlib.show_photos;"
-        "print({'matplotlib', 'tensorflow', 'keras'} & set(sys.modules))"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert run.stdout.strip() == "set()"

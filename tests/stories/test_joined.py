@@ -18,7 +18,7 @@ from carlib.model.export import export
 from carlib.model.model import load_model
 from carlib.training import keras_head, loop
 from carlib.training.trainer import ImageClassificationTrainer
-from tests.tiny import Tiny, draw_photos, features_of
+from tests.tiny import Tiny, features_of
 
 
 @pytest.fixture(scope="module")
@@ -117,16 +117,6 @@ def test_a_photo_is_read_hashed_and_decoded_once_for_all(few, monkeypatch):
     alone = [features_of(few[:5], Tiny(n), None, **options) for n in (1, 2, 3)]
     expected = np.concatenate([each.of_photos(True) for each in alone], axis=1)
     np.testing.assert_array_equal(features.of_photos(True), expected)
-
-
-def test_a_network_gets_only_the_photos_that_it_lacks(tmp_path):
-    paths, place = draw_photos(tmp_path / "photos", 9), tmp_path / "w"
-    assert features_of(paths[:4], Tiny(1), place).n_computed == 4
-    assert features_of(paths[4:6], Tiny(2), place).n_computed == 2
-    one, other = Tiny(1), Tiny(2)
-    features = extract(as_sources(paths), [one, other], place, progress=False)
-    assert (one.seen, other.seen) == (5, 7)
-    assert (features.n_cached, features.n_computed) == (0, 9)
 
 
 def test_features_are_standardised_by_the_training_photos_own(make, few):
@@ -241,23 +231,3 @@ def test_photos_that_cannot_be_read_are_listed_once_or_skipped(
     assert table.predicted_label.isna().tolist() == [False, True, False]
     expected = probabilities(model, paths[::2])
     np.testing.assert_array_equal(table.loc[[0, 2], list(model.class_names)], expected)
-
-
-def test_features_that_one_network_cannot_have_are_an_error(tmp_path):
-    """A photo is bad if any backbone has no features of it."""
-
-    class Broken(Tiny):
-        def features(self, pixels):
-            features = super().features(pixels)
-            features[pixels[:, 0, 0, 0] == 0] = np.nan
-            return features
-
-    paths = draw_photos(tmp_path, 3)
-    Image.new("RGB", (16, 16)).save(paths[1])
-    networks = [Tiny(1), Broken(2)]
-    features = extract(
-        as_sources(paths), networks, None, progress=False, on_error="skip"
-    )
-    assert list(features.errors) == [1]
-    joined = features.of_photos()
-    assert np.isfinite(joined[[0, 2]]).all() and np.isnan(joined[1]).all()

@@ -88,7 +88,7 @@ def test_the_fingerprint_is_by_layers_weights_and_preprocessing(mine):
 
 
 def test_another_process_gives_it_the_same_fingerprint(mine, root):
-    code = "from tests.backbones.test_from_keras import own; print(own().fingerprint)"
+    code = "from tests.backbones.test_own import own; print(own().fingerprint)"
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=root
     )

@@ -1,0 +1,33 @@
+"""Backbones whose features are joined: made of names, and told of."""
+
+import pytest
+
+from carlib.backbones.backbone import Backbone
+from carlib.backbones.joined import about_weights, backbones_of, name_of, problems_of
+from carlib.errors import OptionError
+
+
+def test_a_name_a_backbone_and_a_list_of_both_will_do(backbone):
+    drawn = Backbone("MobileNetV2-0.35", weights=None)
+    assert backbones_of(backbone) == (backbone,)
+    (named,) = backbones_of("efficientnetlite0")
+    assert named.fingerprint == backbone.fingerprint
+    joined = backbones_of([drawn, "EfficientNetLite0"])
+    assert name_of(joined) == "MobileNetV2-0.35 + EfficientNetLite0"
+    assert about_weights(joined) == [
+        "The weights of MobileNetV2-0.35 are random: it never saw a photo."
+    ]
+
+
+@pytest.mark.parametrize("arch", [[], ["EfficientNetLite0", "efficientnetlite0"]])
+def test_none_or_one_twice_is_refused(arch):
+    with pytest.raises(OptionError, match="different networks"):
+        backbones_of(arch)
+
+
+def test_what_is_wrong_is_told_without_a_look_at_weights(backbone):
+    assert list(problems_of(["auto", "InceptionV3", backbone])) == []
+    problems = list(problems_of(["VGG99", 3, None]))
+    assert len(problems) == 3
+    assert "InceptionV3" in problems[0] and "'VGG99'" in problems[0]
+    assert "Received: 3" in problems[1]
