@@ -132,11 +132,12 @@ def _told(
     head: Head, callbacks: Sequence[Any], train: tuple, options: TrainingOptions
 ) -> Iterator[tuple[Any, Any]]:
     """Yield Keras's CallbackList, and once more if any is to hear of each batch."""
-    base = runtime.keras().callbacks.Callback
+    keras = runtime.keras().callbacks
     head.model.stop_training = False
-    if callbacks:  # those that watch a metric ask the model which way is up
+    if {type(callback) for callback in callbacks} - {keras.LambdaCallback}:
+        # Those that watch a metric ask the model which way is up.
         head.model.test_on_batch(train[0][:1], train[1][:1])
-    told = runtime.keras().callbacks.CallbackList(
+    told = keras.CallbackList(
         list(callbacks),
         model=head.model,
         epochs=options.epoch,
@@ -144,9 +145,10 @@ def _told(
         verbose=0,
     )
     by_batch = any(  # of a LambdaCallback the functions are the instance's own
-        getattr(getattr(callback, name), "__func__", None) is not getattr(base, name)
+        getattr(getattr(callback, hook), "__func__", None)
+        is not getattr(keras.Callback, hook)
         for callback in callbacks
-        for name in BATCH_HOOKS
+        for hook in BATCH_HOOKS
     )
     told.on_train_begin()
     yield told, told if by_batch else None
