@@ -142,12 +142,8 @@ class Backbone:
             f"precision={self.precision!r})"
         )
 
-    def __copy__(self) -> "Backbone":
-        """Return itself: nothing in it changes what a feature is."""
-        return self
-
     def __deepcopy__(self, memo: Any) -> "Backbone":
-        """Return itself, as `copy.copy` does."""
+        """Return itself: nothing in it changes what a feature is."""
         return self
 
     def __reduce__(self) -> tuple:
@@ -207,13 +203,18 @@ class Backbone:
         """What features depend on besides the photo's bytes, as 64 hex digits.
 
         It is by the weights themselves, not by where they came from: a saved model's
-        backbone has the same.
+        backbone has the same (save that random ones go by their seed).
         """
         return self._fingerprint
 
     @functools.cached_property
     def _fingerprint(self) -> str:
-        weights = self.architecture.own or hashlib.sha256(self._vector).hexdigest()
+        if self.is_own:
+            weights = self.architecture.own
+        elif self.weights is None:  # known without the network, whose draw it is
+            weights = f"random {self.seed}"
+        else:
+            weights = hashlib.sha256(self._vector).hexdigest()
         parts = {
             "version": FEATURE_VERSION,
             "arch": self.arch,
@@ -290,12 +291,17 @@ class Backbone:
         """Return what executes the network on this machine; made once."""
         if self._engine is None:
             self._engine = self._open_engine()
-        elif self._folder != self._kept_in and isinstance(
-            self._engine, engines.OpenVINOEngine
-        ):
-            kept.keep(self._folder, self._converted())
+        elif self._folder != self._kept_in:
+            self._keep_again()
         self._kept_in = self._folder
         return self._engine
+
+    def _keep_again(self) -> None:
+        """Keep what the engine runs in another folder, too."""
+        on_openvino = isinstance(self._engine, engines.OpenVINOEngine)
+        if on_openvino and not kept.is_whole(self._folder):
+            model = kept.kept(self._kept_in)
+            kept.keep(self._folder, self._converted() if model is None else model)
 
     def _open_engine(self) -> engines.Engine:
         if engines.executor() == "tensorflow":

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from carlib.backbones import precisions
+from carlib.backbones.architectures import find
 from carlib.backbones.backbone import Backbone
 from carlib.model.model import load_model
 from carlib.training.trainer import ImageClassificationTrainer
@@ -44,12 +45,14 @@ def test_a_warm_train_builds_no_backbone_and_writes_the_same(photos, sample, tmp
     )
 
 
-def test_a_loaded_models_backbone_finds_what_was_computed(photos, tmp_path):
+def test_a_loaded_models_backbone_finds_what_was_computed(photos, keras_home, tmp_path):
     """Its fingerprint is by the weights, wherever they came from."""
     few = photos[photos.subset == "T"][::8]
-    small = Backbone("MobileNetV2-0.35", weights=None)
+    file = keras_home / "models" / find("MobileNetV2-0.35").file
     trainer = ImageClassificationTrainer(
-        arch=[small, "EfficientNetLite0"], workspace_path=tmp_path / "w", epoch=1
+        arch=[Backbone("MobileNetV2-0.35", file), "EfficientNetLite0"],
+        workspace_path=tmp_path / "w",
+        epoch=1,
     )
     model = trainer.fit(few)
     loaded = load_model(model.save(tmp_path / "m.zip"), tmp_path / "w")
@@ -57,6 +60,15 @@ def test_a_loaded_models_backbone_finds_what_was_computed(photos, tmp_path):
         assert one.fingerprint == other.fingerprint
         one._converted = lambda: pytest.fail("a backbone was built")
     assert len(loaded.predict(few, progress=False)) == len(few)
+
+
+def test_random_weights_are_known_by_their_seed_without_the_network():
+    drawn = Backbone("InceptionV3", weights=None, seed=3)
+    assert drawn.fingerprint != Backbone("InceptionV3", weights=None).fingerprint
+    assert "_core" not in vars(drawn)
+    drawn = Backbone("MobileNetV2-0.35", weights=None)
+    by_weights = Backbone("MobileNetV2-0.35", weights=drawn.weights_vector())
+    assert by_weights.fingerprint != drawn.fingerprint  # a miss, and never a lie
 
 
 @pytest.mark.skipif("int8" not in precisions.supported(), reason="no int8 here")
