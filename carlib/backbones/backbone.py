@@ -162,6 +162,8 @@ class Backbone:
         made_from = (self.architecture, self.weights, self.seed)
         other = Backbone(*made_from, precision, calibration)
         other.weights_name = self.weights_name
+        if "_vector" in vars(self):  # what a file held then, and may not hold now
+            vars(other)["_vector"] = self._vector
         return other
 
     def _name_of_weights(self) -> str:
@@ -177,9 +179,7 @@ class Backbone:
     def options(self) -> dict[str, Any]:
         """What to make it of again, as plain values, as far as those can say it."""
         weights, seed = self.weights, self.seed
-        if isinstance(
-            weights, np.ndarray
-        ):  # a saved model's: those that it was made of
+        if isinstance(weights, np.ndarray):  # a saved model's: what it was made of
             weights, _, drawn = self.weights_name.partition("random, seed ")
             weights, seed = (None, int(drawn)) if drawn else (weights, seed)
         elif not isinstance(weights, str | None):

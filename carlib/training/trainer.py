@@ -273,7 +273,7 @@ class ImageClassificationTrainer(TrainingOptions):
             >>> options = json.loads(Path("trainer.json").read_text(encoding="utf-8"))
             >>> trainer = carlib.ImageClassificationTrainer.from_options(options)
         """
-        known = {field.name for field in dataclasses.fields(cls) if field.init}
+        known = {field.name for field in dataclasses.fields(cls)}
         made = from_plain(plain, known - {"arch"}, arch)
         return cls(**made | {"metrics_callback": metrics_callback})
 

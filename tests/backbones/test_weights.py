@@ -81,6 +81,7 @@ def test_a_file_overwritten_meanwhile_changes_neither_key_nor_network(
     np.testing.assert_array_equal(given, expected)
     by_vector = Backbone("MobileNetV2-0.35", small.weights_vector(), 1, "float32")
     assert backbone.fingerprint == key == by_vector.fingerprint
+    assert backbone.at("float32").fingerprint == key
     again = Backbone("MobileNetV2-0.35", file, precision="float32")
     assert again.fingerprint != key
 

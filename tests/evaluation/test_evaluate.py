@@ -11,17 +11,9 @@ from hypothesis import strategies as st
 import carlib
 from carlib.errors import DataError, OptionError
 from carlib.evaluation.evaluate import evaluate
+from tests.evaluation.predicted import predictions
 
 LEAST = -math.log(1e-15)
-
-
-def predictions(actual, scores, names=("a", "b", "c"), **columns) -> pd.DataFrame:
-    """Return a table as model.predict makes it; `columns` come before the label."""
-    scores = np.asarray(scores, np.float64)
-    top = [names[index] for index in scores.argmax(axis=1)]
-    table = {"damage_class": actual, **columns, "predicted_label": top}
-    table["score"] = scores.max(axis=1)
-    return pd.DataFrame(table | dict(zip(names, scores.T, strict=True)))
 
 
 @settings(max_examples=60, deadline=None)

@@ -288,7 +288,7 @@ def sweep(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("before", "already", "at_least"), [(nothing_before, 0, 50), (some_before, 3, 25)]
+    ("before", "already", "at_least"), [(nothing_before, 0, 54), (some_before, 3, 29)]
 )
 def test_a_kill_at_any_point_of_a_run_loses_one_shard_at_most(
     sweep, before, already, at_least

@@ -21,6 +21,7 @@ from carlib.training.trainer import ImageClassificationTrainer
 from tests.tiny import Tiny, counts, features_of
 from tests.training.told import (
     KERAS_NAMES,
+    Weights,
     assert_figures,
     joined_scalars,
     read_csv,
@@ -34,18 +35,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ impl:DeprecationWarnin
 @pytest.fixture(scope="module")
 def train(photos):
     return photos[photos.subset == "T"][::2].reset_index(drop=True)  # 80: 72 and 8
-
-
-class Weights(keras.callbacks.Callback):
-    """Keeps the head's weights of each epoch, and the logs."""
-
-    def __init__(self):
-        super().__init__()
-        self.kernels, self.logs = [], []
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.kernels.append(self.model.get_weights()[0])
-        self.logs.append(dict(logs))
 
 
 def test_keras_early_stopping_stops_and_restores(trainer, train):

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import keras
 import pytest
 from keras.callbacks import (
     TerminateOnNaN,
@@ -12,22 +11,11 @@ from carlib.errors import CarlibError
 from carlib.training.trainer import ImageClassificationTrainer
 from tests.training.told import (
     KERAS_NAMES,
+    Weights,
     assert_figures,
     joined_scalars,
     read_csv,
 )
-
-
-class Weights(keras.callbacks.Callback):
-    """Keeps the head's weights of each epoch, and the logs."""
-
-    def __init__(self):
-        super().__init__()
-        self.kernels, self.logs = [], []
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.kernels.append(self.model.get_weights()[0])
-        self.logs.append(dict(logs))
 
 
 def test_a_loss_that_is_not_a_number_is_an_error_and_the_csv_keeps_what_was(

@@ -2,6 +2,7 @@
 
 import csv
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -68,3 +69,15 @@ def joined_scalars(folder):
 
 
 KERAS_NAMES = {"accuracy", "loss", "val_accuracy", "val_loss", "learning_rate"}
+
+
+class Weights(keras.callbacks.Callback):
+    """Keeps the head's weights of each epoch, and the logs."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernels, self.logs = [], []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.kernels.append(self.model.get_weights()[0])
+        self.logs.append(dict(logs))
