@@ -10,6 +10,8 @@ from .bottlenecks.cache import verify_cache as verify_cache
 from .bottlenecks.extract import compute_bottlenecks as compute_bottlenecks
 from .bottlenecks.transformer import Bottlenecks as Bottlenecks
 from .data.locate import locate_data as locate_data
+from .data.spreadsheet import read_csv as read_csv
+from .data.spreadsheet import write_csv as write_csv
 from .data.table import load_index as load_index
 from .data.table import split as split
 from .errors import AccuracyError as AccuracyError
@@ -19,6 +21,7 @@ from .errors import DataError as DataError
 from .errors import ExportError as ExportError
 from .errors import ImageError as ImageError
 from .errors import OptionError as OptionError
+from .errors import OutputError as OutputError
 from .errors import WeightsError as WeightsError
 from .evaluation.compare import Comparison as Comparison
 from .evaluation.compare import compare as compare

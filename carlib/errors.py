@@ -6,17 +6,44 @@ CarlibError
 ├── ImageError      photos that can't be read
 ├── WeightsError    weights that aren't there, or don't fit the network
 ├── ArchiveError    a zip of data or a saved model that can't be trusted
+├── OutputError     a file or folder that can't be written
 ├── ExportError     an export that could not be made, or wasn't equal
 └── AccuracyError   a model that isn't as good as it was asked to be
 """
 
+import re
+import unicodedata
 from collections.abc import Sequence
 
 SHOWN = 20
+_JOINERS = "\u200c\u200d"  # without which some scripts and emoji can't be written
+_ODD = re.compile(r"[^\x20-\x7e]")
+
+
+def printable(text: object) -> str:
+    """Return a text in one line, with what a terminal would obey as escapes.
+
+    Such as control characters, line ends, marks that turn the direction of writing, and
+    bytes of a file's name that are no UTF-8.
+
+    Example:
+        >>> printable("a\x1b[31mb")
+        'a\\x1b[31mb'
+    """
+    return _ODD.sub(lambda found: _visible(found[0]), str(text))
+
+
+def _visible(character: str) -> str:
+    kind = unicodedata.category(character)
+    if kind in ("Cc", "Cf", "Cs", "Zl", "Zp") and character not in _JOINERS:
+        return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+    return character
 
 
 class CarlibError(Exception):
     """Say what is wrong, list every case of it, and what to do.
+
+    Printed, nothing in it reaches a terminal raw: see `printable`.
 
     Args:
         message: What was expected and what came.
@@ -33,7 +60,15 @@ class CarlibError(Exception):
         lines = [self.message, *(f"  - {line}" for line in self.problems[:SHOWN])]
         if len(self.problems) > SHOWN:
             lines.append(f"  … and {len(self.problems) - SHOWN:,} more")
-        return "\n".join([*lines, self.hint] if self.hint else lines)
+        lines += [self.hint] if self.hint else []
+        return "\n".join(map(printable, lines))
+
+
+def together(errors: Sequence[CarlibError]) -> CarlibError:
+    """Return errors of one kind as one, with all that is wrong."""
+    message = " ".join(error.message for error in errors)
+    problems = [problem for error in errors for problem in error.problems]
+    return type(errors[0])(message, problems, errors[0].hint)
 
 
 class OptionError(CarlibError, ValueError):
@@ -54,6 +89,10 @@ class WeightsError(CarlibError):
 
 class ArchiveError(CarlibError):
     """A zip of data or a saved model is damaged, dangerous or not one at all."""
+
+
+class OutputError(CarlibError):
+    """A file or folder that was asked for can't be written."""
 
 
 class ExportError(CarlibError):

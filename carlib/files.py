@@ -5,18 +5,22 @@ a temporary name beside its final one and renamed when it is complete.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import re
 import shutil
 import socket
+import stat
 import sys
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from carlib.errors import OutputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +32,48 @@ ABANDONED = 86_400  # seconds after which a temporary file is nobody's any more
 # A temporary name ends in this host, the process and a word of chance.
 _HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 _OWNED = re.compile(rf"{_HOST}\.(\d{{1,9}})\.[0-9a-f]{{8}}(\.aside)?\.carlib\.tmp$")
+
+
+def as_path(path: str | os.PathLike) -> Path:
+    """Return a path, in which a ~ at the beginning stands for the home folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # there is no such user
+        return Path(path)
+
+
+def why_not_writable(path: Path) -> str:
+    """Return why no file can be written at a path, as far as can be told, or ""."""
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not path.name:
+        return f"{path} names no file"
+    if path.is_dir():
+        return f"{path} is a folder"
+    if not folder.is_dir():
+        return f"{folder} is a file"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"{folder} can't be written to"
+    try:
+        _target(path)
+    except OSError as error:
+        return f"{path} can't be: {error.strerror}"
+    return ""
+
+
+@contextlib.contextmanager
+def named_in_errors(path: str | os.PathLike) -> Iterator[None]:
+    """Say what the user can do where a file or folder of theirs can't be written.
+
+    Raises:
+        OutputError: In the place of the system's own errors.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"{path} can't be written: {error.strerror or error}.",
+            hint="Name another place, or make room; what stood there is as it was.",
+        ) from error
 
 
 def sha256_of(path: str | os.PathLike) -> str:
@@ -42,6 +88,21 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _target(path: Path) -> Path:
+    """Return the file that a path leads to, by a link or not; it needn't be there.
+
+    Raises:
+        OSError: Something else is there, such as a device, which would be replaced.
+    """
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            kind = "it is a folder, a device or a link in a circle, not a file"
+            raise FileExistsError(errno.EEXIST, kind, str(path))
+    return path
 
 
 def _temporary(path: Path, kind: str = "") -> Path:
@@ -106,19 +167,25 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path; it becomes `path` only if the block succeeds.
 
     On any exception, Ctrl-C included, the temporary file is removed and an existing
-    file at `path` is left as it was.
+    file at `path` is left as it was. One that is replaced hands on its permissions; a
+    link stays, and what it leads to is replaced.
+
+    Raises:
+        OSError: At `path` is a folder or a device, or it can't be written.
 
     Example:
         >>> with atomic_path("table.csv") as temporary:
         ...     table.to_csv(temporary)
     """
-    path = Path(path)
+    path = _target(Path(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path.parent)
     temporary = _temporary(path)
     try:
         yield temporary
         _sync(temporary)
+        with contextlib.suppress(FileNotFoundError):
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         temporary.replace(path)
         _sync(path.parent)
     finally:
@@ -148,7 +215,7 @@ def atomic_folder(path: str | os.PathLike, *, replace: bool = False) -> Iterator
     False, the other's is kept and ours thrown away. With `replace`, the two change
     places, at one stroke where the system can (see `_take_place`).
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path)) if Path(path).is_symlink() else Path(path)
     with temporary_folder(path) as temporary:
         yield temporary
         try:

@@ -13,7 +13,7 @@ import logging
 import os
 from pathlib import Path
 
-from carlib.errors import DataError
+from carlib.errors import DataError, printable
 
 
 class _Printer(logging.Handler):
@@ -31,8 +31,11 @@ if _LOG.level == logging.NOTSET:
 
 
 def say(message: str) -> None:
-    """Tell the person at the keyboard, unless the program wants to hear nothing."""
-    _LOG.info(message)
+    """Tell the person at the keyboard, unless the program wants to hear nothing.
+
+    Of what is said nothing but line ends is obeyed by a terminal.
+    """
+    _LOG.info("%s", "\n".join(map(printable, message.split("\n"))))
 
 
 def require(path: str | os.PathLike, made_by: str) -> Path:

@@ -119,7 +119,7 @@ def test_a_folder_is_replaced_where_that_is_wanted(tmp_path, way):
     assert names_in(tmp_path / "a") == ["new"] and names_in(tmp_path) == ["a"]
 
 
-def test_a_folder_takes_the_place_of_a_file_or_a_link_too(tmp_path, way):
+def test_a_folder_takes_the_place_of_a_file_and_of_what_a_link_leads_to(tmp_path, way):
     (tmp_path / "file").touch()
     (tmp_path / "target").mkdir()
     (tmp_path / "link").symlink_to("target")
@@ -128,7 +128,8 @@ def test_a_folder_takes_the_place_of_a_file_or_a_link_too(tmp_path, way):
             (temporary / "new").touch()
         assert names_in(tmp_path / name) == ["new"]
     assert names_in(tmp_path) == ["file", "link", "target"]
-    assert names_in(tmp_path / "target") == []
+    assert names_in(tmp_path / "target") == ["new"]
+    assert (tmp_path / "link").is_symlink()
 
 
 def test_a_new_folder_that_is_lost_leaves_the_old_one(tmp_path, way):

@@ -27,7 +27,10 @@ ORDER = {
         "interrupts",
         "runtime",
     ),
-    "data": ("images", "photos", "locate", "index", "table"),
+    "data": (
+        *("opening", "images", "walk", "sources", "photos", "locate", "labels"),
+        *("folder", "index", "contents", "class_folders", "table", "spreadsheet"),
+    ),
     "backbones": (
         *("efficientnet_lite", "architectures", "weights", "precisions", "kept"),
         *("engines", "int8", "own", "backbone", "joined"),
@@ -59,6 +62,7 @@ WRITERS = {
 WRITES_ELSEWHERE = {
     ("bottlenecks.extract", "index.save"): "carlib's own",
     ("cli.train", "model.save"): "carlib's own",
+    ("data.spreadsheet", "safe.to_csv"): "into memory",
     ("downloads", "path.open"): "the temporary file of files.atomic_path",
     ("model.export", "tf.saved_model.save"): "the folder of files.atomic_folder",
     ("model.file", "np.save"): "into memory",

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from carlib.bottlenecks.extract import extract
-from carlib.data.photos import as_sources
+from carlib.data.sources import as_sources
 
 
 class Tiny:

@@ -15,7 +15,8 @@ import numpy as np
 
 from carlib import runtime
 from carlib.data import images
-from carlib.data.photos import Source, as_sources, photo_key, read_content
+from carlib.data.photos import photo_key, read_content
+from carlib.data.sources import Source, as_sources
 from carlib.errors import ImageError, OptionError
 
 AT_MOST = 200  # photos; more take longer and change little

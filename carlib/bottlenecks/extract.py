@@ -19,7 +19,8 @@ from carlib.bottlenecks.cache import open_index, open_shards
 from carlib.bottlenecks.features import Features
 from carlib.bottlenecks.shards import Shards
 from carlib.bottlenecks.stat_index import StatIndex
-from carlib.data.photos import Photo, Source, as_sources, mirrored_key, read_ahead
+from carlib.data.photos import Photo, mirrored_key, read_ahead
+from carlib.data.sources import Source, as_sources
 from carlib.errors import ImageError
 from carlib.messages import say
 
@@ -100,7 +101,8 @@ def extract(
     if progress:
         say(_summary(features, len(run.copies)))
     if features.errors and on_error == "raise":
-        raise _unreadable(features, len(sources))
+        problems = [features.errors[row] for row in sorted(features.errors)]
+        raise unreadable(problems, len(sources), features.shards[0].keeps)
     return features
 
 
@@ -112,14 +114,13 @@ def _summary(features: Features, n_copies: int) -> str:
     return f"{what}: {done}" + f", {n_copies:,} copied" * (n_copies > 0)
 
 
-def _unreadable(features: Features, n_photos: int) -> ImageError:
-    kept = " What was computed is kept." if features.shards[0].keeps else ""
-    problems = [features.errors[row] for row in sorted(features.errors)]
+def unreadable(problems: Sequence[str], n_photos: int, kept: bool) -> ImageError:
+    """Return the error that lists the photos that can't be read, each once."""
     problems = list(dict.fromkeys(problems))
     return ImageError(
         f"{len(problems):,} of {n_photos:,} photos can't be read.",
         problems,
-        hint=f"Mend or remove them.{kept}",
+        hint="Mend or remove them." + " What was computed is kept." * kept,
     )
 
 

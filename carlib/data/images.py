@@ -7,71 +7,20 @@ white, CMYK, palette, grey and 16 bits turned into RGB, the first frame of an an
 All of it may be called from many threads at once.
 """
 
-import contextlib
-import io
-import os
-import re
-import stat
-import threading
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from carlib.errors import ImageError, OptionError
+from carlib.data.opening import check_memory, check_size, in_words, opened, upright
+from carlib.errors import OptionError
 
-MAX_BYTES = 512 * 2**20
 GAP = 2  # Pillow's own for thumbnails; see `squares`
 Shape = tuple[int, str]  # of a square: its side in pixels, the interpolation
 INTERPOLATIONS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
 }
-MAX_PIXELS = 89_000_000  # just below where Pillow begins to warn of bombs
-READ = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-# What a file is, told by how it starts, that can't be read as one of those.
-OTHERS = {
-    rb"....ftyp": "is HEIC, AVIF or a film",
-    rb"\0\0\0\x0cjP  |\0\0\0\x0cJXL |\xff\x0a": "is JPEG 2000 or JPEG XL",
-    rb"%PDF|PK\x03\x04": "is a PDF or a zip",
-    rb"(?i).{0,999}<svg": "is SVG",
-    rb"(\xef\xbb\xbf)?\s*<": "looks like HTML, not an image",
-    rb"(\xef\xbb\xbf)?\s*[{\[]": "looks like JSON, not an image",
-    rb"\xff\xd8\xff|\x89PNG|RIFF....WEBP": "is cut off or damaged",
-    rb"BM|GIF8[79]a|II\*\0|MM\0\*": "is cut off or damaged",
-}
-
-
-def read(path: str | os.PathLike) -> bytes:
-    """Return the bytes of a photo's file.
-
-    Raises:
-        ImageError: It's missing, unreadable, over 512 MiB or not a regular file.
-    """
-    return read_with_status(path)[0]
-
-
-def read_with_status(path: str | os.PathLike) -> tuple[bytes, os.stat_result]:
-    """Return the bytes of a photo's file, and its own status from just before.
-
-    Raises:
-        ImageError: As from `read`.
-    """
-    try:
-        status = Path(path).stat()
-        if not stat.S_ISREG(status.st_mode):  # opening a FIFO would wait for ever
-            raise ImageError(f"{path} is a folder or a device, not a file.")
-        if status.st_size > MAX_BYTES:
-            raise ImageError(f"{path} is too large: {status.st_size:,} bytes.")
-        with Path(path).open("rb") as file:  # a link may lead elsewhere by now
-            status = os.fstat(file.fileno())
-            return file.read(), status
-    except FileNotFoundError as error:
-        raise ImageError(f"{path} does not exist.") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ImageError(f"{path} can't be read: {reason}.") from error
 
 
 def decode(data: bytes, name: str = "image") -> np.ndarray:
@@ -85,12 +34,26 @@ def decode(data: bytes, name: str = "image") -> np.ndarray:
         uint8 (height, width, 3), contiguous, 0 to 255.
 
     Raises:
-        ImageError: Empty, of another format, cut off, damaged, or over 89 megapixels.
+        ImageError: Empty, of another format, cut off, damaged, or such that decoding it
+            would take more than 256 MB or some seconds.
 
     Example:
         >>> pixels = decode(read("image/1.jpeg"), "image/1.jpeg")
     """
     with opened(data, name) as image:
+        check_memory(image, name)
+        return _loaded(image)
+
+
+def from_pillow(image: Image.Image, name: str = "image") -> np.ndarray:
+    """Turn an image that Pillow has opened, or made, into pixels as `decode` does.
+
+    Raises:
+        ImageError: It's cut off, damaged, or too large.
+    """
+    with in_words(name, b""):
+        check_size(image.size, name)
+        check_memory(image, name)
         return _loaded(image)
 
 
@@ -132,6 +95,7 @@ def squares(
             part = _part(image, side)
             if part not in decoded:
                 image.draft(image.mode, (GAP * side, GAP * side))
+                check_memory(image, name)
                 decoded[part] = _loaded(image)
         made.append(resize(decoded[part], side, interpolation))
     return made
@@ -145,6 +109,32 @@ def pixels(
 ) -> np.ndarray:
     """Turn a photo into one square of pixels; see `squares`."""
     return squares(photo, [(side, interpolation)], name)[0]
+
+
+def thumbnail(photo: bytes, side: int, name: str = "image") -> np.ndarray:
+    """Turn an encoded photo into a picture of it that is at most so wide and high.
+
+    The aspect ratio is kept, and a smaller photo as it is. Of a large JPEG the decoder
+    makes a smaller picture in the first place, as for `squares`.
+
+    Args:
+        photo: As for `decode`.
+        side: Pixels at most, both ways.
+        name: What to call it in an error.
+
+    Returns:
+        uint8 (height, width, 3), RGB.
+
+    Raises:
+        ImageError: As from `decode`.
+    """
+    with opened(photo, name) as image:
+        image.draft(image.mode, (GAP * side, GAP * side))
+        check_memory(image, name)
+        image.load()
+        picture = _to_rgb(upright(image))
+        picture.thumbnail((side, side))
+        return np.array(picture)
 
 
 def _part(image: Image.Image, side: int) -> int:
@@ -245,75 +235,3 @@ def _scaled(values: np.ndarray) -> np.ndarray:
     ranges = [1.0] * (values.dtype.kind == "f") + [255.0, 65535.0, 2.0**31 - 1]
     white = next((top for top in ranges if values.max() <= top), values.max())
     return (values.clip(0) / white * 255).round().astype(np.uint8)
-
-
-@contextlib.contextmanager
-def opened(data: bytes, name: str) -> Iterator[Image.Image]:
-    """Yield an encoded photo as Pillow's image, its size checked, not yet loaded.
-
-    Raises:
-        ImageError: Empty, of another format, over 89 megapixels, or whatever the
-            decoder raises inside of the block.
-    """
-    if not data:
-        raise ImageError(f"{name} is empty.")
-    try:
-        with _whole_images_only, Image.open(io.BytesIO(data), formats=READ) as image:
-            _check_size(image.size, name)
-            yield image
-    except ImageError:
-        raise
-    except UnidentifiedImageError as error:
-        hint = "JPEG, PNG, WebP, BMP, GIF and TIFF are read."
-        raise ImageError(f"{name} {_what_else(data)}.", hint=hint) from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(f"{name} has more pixels than {MAX_PIXELS:,}.") from error
-    except Exception as error:  # hostile bytes get nearly anything out of a decoder
-        detail = str(error) or type(error).__name__
-        raise ImageError(f"{name} is cut off or damaged: {detail}.") from error
-
-
-def upright(image: Image.Image) -> Image.Image:
-    """Return an image turned as its EXIF asks; damaged EXIF asks for nothing."""
-    with contextlib.suppress(Exception):  # Pillow lets most of a parser's errors out
-        return ImageOps.exif_transpose(image)
-    return image
-
-
-def _what_else(data: bytes) -> str:
-    kinds = (kind for start, kind in OTHERS.items() if re.match(start, data, re.DOTALL))
-    return next(kinds, "is not an image of a known format")
-
-
-def _check_size(size: tuple[int, int], name: str) -> None:
-    width, height = size
-    if width * height > MAX_PIXELS:
-        most = f"at most {MAX_PIXELS / 1e6:g} million are decoded"
-        raise ImageError(f"{name} is {width:,} × {height:,} pixels; {most}.")
-
-
-class _WholeImagesOnly:
-    """Keep Pillow's process-wide tolerance of cut-off images off while we decode.
-
-    Other code may have turned it on; it gets its setting back when the last of our
-    threads is done.
-    """
-
-    def __init__(self) -> None:
-        self.lock, self.inside, self.theirs = threading.Lock(), 0, False
-
-    def __enter__(self) -> None:
-        with self.lock:
-            if not self.inside:
-                self.theirs = ImageFile.LOAD_TRUNCATED_IMAGES
-                ImageFile.LOAD_TRUNCATED_IMAGES = False
-            self.inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self.lock:
-            self.inside -= 1
-            if not self.inside:
-                ImageFile.LOAD_TRUNCATED_IMAGES = self.theirs
-
-
-_whole_images_only = _WholeImagesOnly()

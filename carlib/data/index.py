@@ -2,26 +2,28 @@
 
 import csv
 import io
-import os
-import posixpath
 import re
 import stat
-import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from carlib.data.locate import PHOTO_SUFFIXES
+from carlib.data.folder import PhotoFolder
+from carlib.data.labels import alike, groups, label_fault, normal_label
 from carlib.errors import DataError
 
 FIELDS = ("image", "class", "subset")
 SUBSETS = {"t": "T", "train": "T", "training": "T"}
 SUBSETS |= {"v": "V", "val": "V", "valid": "V", "validation": "V"}
-# Columns of the tables that carlib makes: a class of that name could not be told apart.
-RESERVED = frozenset(
-    {"image_path", "damage_class", "subset", "error", "predicted_label", "score"}
-)
+SUBSETS |= {"test": "test", "testing": "test"}  # left out, unless asked for
+# What others call these columns, to be told what to do about it.
+ALIASES = {
+    "image": ("filename", "file_name", "file", "path", "filepath", "image_path"),
+    "class": ("label", "labels", "category", "class_name", "damage_class", "target"),
+    "subset": ("split", "set", "dataset", "fold", "partition"),
+}
+MAX_BYTES = 512 * 2**20
 
 
 class Row(NamedTuple):
@@ -43,15 +45,21 @@ class Problem(NamedTuple):
         return f"line {self.line}: {self.text}" if self.line else self.text
 
 
-def read_index(path: Path, photos: "PhotoFolder") -> tuple[list[Row], list[Problem]]:
+def read_index(
+    path: Path, photos: PhotoFolder, columns: Mapping[str, str]
+) -> tuple[list[Row], list[Problem]]:
     """Return the rows of an index.csv that are right, and what is wrong with others.
 
+    Args:
+        columns: Other names for its columns; see `load_index`.
+
     Raises:
-        DataError: It can't be read at all, or lacks a column.
+        DataError: It can't be read at all, lies elsewhere, or lacks a column.
     """
+    _check_place(path, photos)
     records = _records(_text(path))
     _, header = next(records, (0, []))
-    where = _columns(header, path)
+    where = _columns(header, path, columns)
     rows, problems = [], []
     for line, fields in records:
         if isinstance(fields, csv.Error):
@@ -68,13 +76,23 @@ def read_index(path: Path, photos: "PhotoFolder") -> tuple[list[Row], list[Probl
     return rows, problems
 
 
+def _check_place(path: Path, photos: PhotoFolder) -> None:
+    """Refuse a link out of the folder: an error would show that file's lines."""
+    try:
+        photos.check_inside(path, path.name)
+    except LookupError as error:
+        raise DataError(f"{path}: {error}.") from error
+
+
 def _text(path: Path) -> str:
     hint = "Save it as UTF-8; in Excel: CSV UTF-8 (comma delimited)."
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise DataError(f"{path} is a folder or a device, not a file.")
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError(f"{path} has more than {MAX_BYTES:,} bytes.")
         data = path.read_bytes()
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:2]:
             raise DataError(f"{path} is UTF-16.", hint=hint)
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -101,26 +119,44 @@ def _records(text: str) -> Iterator[tuple[int, list[str] | csv.Error]]:
         yield line, error
 
 
-def _columns(header: list[str] | csv.Error, path: Path) -> list[int]:
+def _columns(
+    header: list[str] | csv.Error, path: Path, columns: Mapping[str, str]
+) -> list[int]:
+    """Return where image, class and subset stand in a record."""
     if isinstance(header, csv.Error):
         raise DataError(f"{path}, the header: {header}.")
-    names = [name.casefold() for name in header]
+    renamed = {old.casefold(): new for old, new in columns.items()}
+    names = [renamed.get(name.casefold(), name.casefold()) for name in header]
     if all(names.count(field) == 1 for field in FIELDS):
         return [names.index(field) for field in FIELDS]
-    parted = len(names) == 1 and re.search(r"[;\t|]", names[0])
     raise DataError(
         f"{path}: expected the columns {', '.join(FIELDS)}, each once; got "
-        f"{', '.join(repr(name) for name in names) or 'none'}.",
-        hint=f"Separate the fields by commas, not by {parted[0]!r}." if parted else "",
+        f"{', '.join(map(repr, names)) or 'none'}.",
+        hint=_column_hint(names),
     )
 
 
+def _column_hint(names: list[str]) -> str:
+    parted = len(names) == 1 and re.search(r"[;\t|]", names[0])
+    if parted:
+        return f"Separate the fields by commas, not by {parted[0]!r}."
+    meant = {
+        name: field
+        for field in FIELDS
+        if field not in names
+        for name in [each for each in names if each in ALIASES[field]][:1]
+    }
+    if not meant:
+        return ""
+    each = ", ".join(f"{old} to {new}" for old, new in meant.items())
+    return f"Rename {each}; or, in Python, pass load_index(..., columns={meant})."
+
+
 def _row(
-    line: int, fields: list[str], photos: "PhotoFolder"
+    line: int, fields: list[str], photos: PhotoFolder
 ) -> tuple[Row, Sequence[str]]:
     image, label, subset = fields
     faults = [f"{n} is empty" for n, v in zip(FIELDS, fields, strict=True) if not v]
-    faults += ["it holds a NUL character"] * ("\0" in "".join(fields))
     letter = SUBSETS.get(subset.casefold(), "")
     if subset and not letter:
         faults.append(f"subset is {subset!r}, not T or V")
@@ -128,103 +164,20 @@ def _row(
         image = photos.find(image) if image else image
     except LookupError as error:
         faults.append(str(error))
-    return Row(line, image, unicodedata.normalize("NFC", label), letter), faults
-
-
-class PhotoFolder:
-    """The files in a data folder, found by the names that an index may use for them."""
-
-    def __init__(self, root: Path):
-        self.root, self.real = root, root.resolve()
-        self.listings: dict[str, dict[str, os.DirEntry]] = {}
-
-    def find(self, name: str) -> str:
-        """Return a photo's path inside the folder, with the names that are on the disk.
-
-        Raises:
-            LookupError: Why it isn't accepted.
-        """
-        path = posixpath.normpath(name.replace("\\", "/"))
-        if path.startswith(("/", "../")) or re.match(r"[A-Za-z]:|\.\.$", path):
-            raise LookupError(f"{name} leads out of the data folder")
-        folder, file = posixpath.split(path)
-        entry = self._entry(path, folder, file)
-        if entry.is_symlink():
-            self._check_inside(Path(entry.path), name)
-        if not _is_file(entry):
-            raise LookupError(f"{path} is not a file")
-        return posixpath.join(folder, entry.name)
-
-    def unlisted(self, rows: Sequence[Row]) -> int:
-        """Count the photos that lie beside the listed ones without being listed."""
-        there = (name for names in self.listings.values() for name in names)
-        photos = sum(Path(name).suffix.lower() in PHOTO_SUFFIXES for name in there)
-        return max(0, photos - len({row.image for row in rows}))
-
-    def _entry(self, path: str, folder: str, file: str) -> os.DirEntry:
-        entries = self._listing(folder)
-        if file in entries:
-            return entries[file]
-        alike = [e for n, e in entries.items() if _plain(n) == _plain(file)]
-        for entry in alike:  # another Unicode form, or a disk that ignores case
-            same = unicodedata.normalize("NFC", entry.name)
-            if same == unicodedata.normalize("NFC", file) or self._exists(path):
-                return entry
-        meant = (
-            f"; did you mean {posixpath.join(folder, alike[0].name)}?" if alike else ""
-        )
-        raise LookupError(f"there is no {path}{meant}")
-
-    def _exists(self, path: str) -> bool:
-        try:
-            return (self.root / path).is_file()
-        except (OSError, ValueError):
-            return False
-
-    def _listing(self, folder: str) -> dict[str, os.DirEntry]:
-        if folder not in self.listings:
-            path = self.root / folder
-            self._check_inside(path, folder)
-            try:
-                with os.scandir(path) as entries:
-                    self.listings[folder] = {entry.name: entry for entry in entries}
-            except (OSError, ValueError):
-                self.listings[folder] = {}
-        return self.listings[folder]
-
-    def _check_inside(self, path: Path, name: str) -> None:
-        try:
-            inside = path.resolve().is_relative_to(self.real)
-        except (OSError, RuntimeError, ValueError) as error:  # links in a circle
-            raise LookupError(f"{name} leads nowhere") from error
-        if not inside:
-            raise LookupError(f"{name} leads out of the data folder, by a link")
-
-
-def _is_file(entry: os.DirEntry) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:  # links in a circle; Python 3.13 resolves them to themselves
-        return False
-
-
-def _plain(text: str) -> str:
-    """Return what is left of a text without case, space and Unicode form."""
-    return re.sub(r"\s", "", unicodedata.normalize("NFC", text)).casefold()
+    return Row(line, image, normal_label(label), letter), faults
 
 
 def label_problems(rows: Sequence[Row]) -> Iterator[Problem]:
-    """Name classes that look the same, and those that a column is named like."""
-    spelled: dict[str, dict[str, int]] = defaultdict(dict)
+    """Name classes that look the same, and names that no class may have."""
+    lines: dict[str, int] = {}
     for row in rows:
-        spelled[_plain(row.label)].setdefault(row.label, row.line)
-    for spellings in spelled.values():
-        for label, line in spellings.items():
-            if label in RESERVED:
-                yield Problem(line, f"no class may be called {label}")
-        if len(spellings) > 1:
-            each = " and ".join(map(repr, spellings))
-            yield Problem(max(spellings.values()), f"one class or several? {each}")
+        lines.setdefault(row.label, row.line)
+    for label, line in lines.items():
+        if why := label_fault(label):
+            yield Problem(line, why)
+    for same in groups(lines, alike):
+        each = " and ".join(map(repr, sorted(same, key=lambda label: lines[label])))
+        yield Problem(max(map(lines.get, same)), f"one class or several? {each}")
 
 
 def contradictions(rows: Sequence[Row]) -> Iterator[Problem]:

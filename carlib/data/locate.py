@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from carlib.archives import checked_zip, unzip
+from carlib.data.walk import PHOTO_SUFFIXES, is_junk
 from carlib.downloads import DownloadError, await_answer, download
 from carlib.errors import ArchiveError, DataError
 from carlib.files import sha256_of, temporary_folder, write_text
@@ -13,9 +14,6 @@ from carlib.messages import say
 
 ADDRESS = "https://storage.googleapis.com/bucket-8732/car_damage/preprocessed.zip"
 MAX_BYTES = 200 * 2**20
-PHOTO_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".mpo", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-)
 NOTICE = (
     "These photos are a third party's (Peltarion AB), not part of this project: "
     "see data/README.md before using them for anything else."
@@ -198,7 +196,7 @@ def _without_wrapper(folder: Path) -> Path:
     """Go down where a folder was zipped, and not its content."""
     if (folder / "index.csv").exists():
         return folder
-    inside = [p for p in folder.iterdir() if not p.name.startswith((".", "__"))]
+    inside = [path for path in folder.iterdir() if not is_junk(path.name)]
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
 
 

@@ -13,31 +13,15 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from carlib.data import images
+from carlib.data import images, opening
 from carlib.data.images import Shape
-from carlib.errors import ImageError, OptionError
+from carlib.data.sources import Source
+from carlib.errors import ImageError
 
 CHUNK = 8  # photos a job: fewer, and handing out the jobs costs more than they do
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A photo as it was handed in, and what to call it in a message.
-
-    `content` is None for a file; its path is its name.
-    """
-
-    name: str
-    content: bytes | np.ndarray | None = None
-
-    @property
-    def is_file(self) -> bool:
-        """Whether it is a file's path that was handed in."""
-        return self.content is None
 
 
 @dataclass(slots=True)
@@ -55,51 +39,6 @@ class Photo:
     error: str = ""
     status: os.stat_result | None = None
     read_at: int = 0
-
-
-def as_sources(photos: Any) -> list[Source]:
-    """Accept a DataFrame, paths, bytes or pixels, and name each photo.
-
-    What can be gone through only once, such as `Path.glob`, is gone through here.
-
-    Raises:
-        OptionError: It's none of these.
-    """
-    if hasattr(photos, "columns"):
-        if "image_path" not in photos.columns:
-            raise OptionError(
-                "Expected a DataFrame with a column image_path. Received: "
-                f"{', '.join(map(str, photos.columns))}"
-            )
-        photos = photos["image_path"]
-    elif _is_one_photo(photos):
-        photos = [photos]
-    elif not isinstance(photos, Iterable):
-        raise _no_photos(f"a {type(photos).__name__}")
-    return [_as_source(photo, number) for number, photo in enumerate(photos, start=1)]
-
-
-def _is_one_photo(photos: Any) -> bool:
-    if isinstance(photos, np.ndarray):
-        return photos.dtype == np.uint8 and photos.ndim < 4
-    return isinstance(photos, (str, bytes, bytearray, memoryview, os.PathLike))
-
-
-def _as_source(photo: Any, number: int) -> Source:
-    if isinstance(photo, (str, os.PathLike)):
-        return Source(str(photo))
-    if isinstance(photo, (bytes, bytearray, memoryview)):
-        return Source(f"photo {number}", bytes(photo))
-    if isinstance(photo, np.ndarray):
-        return Source(f"photo {number}", images.from_array(photo, f"photo {number}"))
-    raise _no_photos(f"photo {number} is a {type(photo).__name__}")
-
-
-def _no_photos(received: str) -> OptionError:
-    return OptionError(
-        "Expected photos as a DataFrame, paths, bytes or uint8 arrays. Received: "
-        f"{received}"
-    )
 
 
 def photo_key(content: bytes | np.ndarray) -> bytes:
@@ -174,5 +113,5 @@ def read_content(
         ImageError: The file can't be read.
     """
     if source.content is None:
-        return images.read_with_status(Path(source.name))
+        return opening.read_with_status(Path(source.name))
     return source.content, None

@@ -1,46 +1,53 @@
 """The data as a table: which photos there are, what they show, what they are for."""
 
-import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from carlib.data.index import (
-    PhotoFolder,
-    Problem,
-    Row,
-    contradictions,
-    label_problems,
-    read_index,
-)
-from carlib.data.locate import PHOTO_SUFFIXES, is_sample
-from carlib.errors import DataError, OptionError
-from carlib.files import sha256_of
+from carlib.data.class_folders import read_class_folders
+from carlib.data.contents import copies
+from carlib.data.folder import PhotoFolder
+from carlib.data.index import Row, contradictions, label_problems, read_index
+from carlib.data.labels import groups, similar
+from carlib.data.locate import is_sample
+from carlib.errors import DataError
+from carlib.files import as_path
 from carlib.messages import say
 
 COLUMNS = ["image_path", "damage_class", "subset"]
-VALIDATION_SHARE = 0.2  # of a folder that has no index.csv
 
 
-def load_index(folder: str | os.PathLike) -> pd.DataFrame:
+def load_index(
+    folder: str | os.PathLike,
+    *,
+    columns: Mapping[str, str] | None = None,
+    test: bool = False,
+) -> pd.DataFrame:
     """Read which photos there are, and check all of it but their content.
 
     The folder holds `index.csv` with the columns image (a path inside the folder),
-    class and subset (T or V; also train, val and such), or one sub-folder a class.
-    Then the subset is drawn class by class from the photos' content: a fifth becomes V,
-    at least one photo each of T and V where a class has two that differ. Copies stay on
-    one side, and photos that are added leave the others where they were (save that the
-    one V or the one T of a class may come to be another).
+    class and subset (T or V; also train, val and such), or one sub-folder a class, or
+    folders train, val and test with one sub-folder a class in each. Of sub-folders
+    without such the subset is drawn class by class from the photos' content: a fifth
+    becomes V, at least one photo each of T and V where a class has two that differ.
+    Copies stay on one side, and photos that are added leave the others where they were
+    (save that the one V or the one T of a class may come to be another).
+
+    Whatever is left out is said, and what a reader of figures must know: copies in T
+    and in V or under two labels, classes of one photo.
 
     Args:
         folder: As `locate_data` returns it.
+        columns: What an index.csv calls its columns, where it has other names for them:
+            `{"filename": "image", "label": "class", "split": "subset"}`.
+        test: Return the photos of a third subset, test, too; else they are left out.
 
     Returns:
         A row a photo, in the order of the index: image_path (the folder and the path
-        inside it), damage_class, subset ("T" or "V"); strings, all of them.
+        inside it), damage_class, subset ("T", "V" or "test"); strings, all of them.
 
     Raises:
         DataError: With every row that is wrong in `problems`: fields missing or empty,
@@ -51,20 +58,22 @@ def load_index(folder: str | os.PathLike) -> pd.DataFrame:
         >>> photos = carlib.load_index("data/sample")
         >>> photos.damage_class.value_counts()
     """
-    root = Path(folder)
+    root = as_path(folder)
     _check_folder(root)
     photos = PhotoFolder(root)
     index = root / "index.csv"
     if os.path.lexists(index):
-        rows, problems = read_index(index, photos)
+        rows, problems = read_index(index, photos, columns or {})
     else:
-        index, (rows, problems) = root, _class_folders(root, photos)
+        index, (rows, problems) = root, read_class_folders(root, photos)
     problems += [*label_problems(rows), *contradictions(rows)]
     if problems:
         count = f"{len(problems):,} problem" + "s" * (len(problems) > 1)
         raise DataError(f"{index}: {count}.", [str(p) for p in sorted(problems)])
-    _tell(index, rows, photos)
-    return _table(root, rows)
+    wanted = [row for row in rows if test or row.subset != "test"]
+    for note in _notes(root, rows, wanted, photos):
+        say(f"{index}: {note}")
+    return _table(root, wanted)
 
 
 def split(photos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -87,57 +96,6 @@ def split(photos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return train.reset_index(drop=True), validation.reset_index(drop=True)
 
 
-def held_out(
-    contents: Sequence[str], labels: Sequence[str], fraction: float, seed: int
-) -> np.ndarray:
-    """Choose the same share of every class, by the photos' content and the seed.
-
-    Names, paths and the order of rows have no say in it. Copies of a photo within a
-    class stay on one side. Of each class one photo is taken at least and one left, so
-    none is taken of a class whose photos are all the same.
-
-    Args:
-        contents: The SHA-256 of each photo's bytes, 64 hex digits.
-        labels: The class of each.
-        fraction: Share to take, above 0 and below 1.
-        seed: Another one takes other photos.
-
-    Returns:
-        A mask (n,): which are taken.
-
-    Raises:
-        OptionError: The fraction isn't between 0 and 1.
-    """
-    if not 0 < fraction < 1:
-        raise OptionError(f"fraction is above 0 and below 1; got {fraction}.")
-    keys = [
-        int(hashlib.sha256(f"{seed}:{content}".encode()).hexdigest()[:12], 16)
-        for content in contents
-    ]
-    table = pd.DataFrame({"key": keys, "label": list(labels)})
-    by_class = table.groupby("label").key
-    place = by_class.rank(method="min") - 1
-    wanted = (by_class.transform("size") * fraction).round().clip(lower=1)
-    return ((place < wanted) & (table.key < by_class.transform("max"))).to_numpy()
-
-
-def content_hashes(photos: pd.DataFrame) -> list[str]:
-    """Return the SHA-256 of each photo's file, 64 hex digits, in the order of rows.
-
-    Raises:
-        DataError: Some can't be read; all of them are named.
-    """
-    hashes, problems = [], []
-    for path in photos.image_path:
-        try:
-            hashes.append(sha256_of(path))
-        except OSError as error:
-            problems.append(f"{path}: {error.strerror}")
-    if problems:
-        raise DataError(f"{len(problems):,} photos can't be read.", problems)
-    return hashes
-
-
 def _check_folder(root: Path) -> None:
     if root.is_file():
         hint = "locate_data unpacks a zip and returns its folder."
@@ -153,59 +111,53 @@ def _table(root: Path, rows: list[Row]) -> pd.DataFrame:
     return pd.DataFrame(values, columns=COLUMNS, dtype="str")
 
 
-def _tell(index: Path, rows: list[Row], photos: PhotoFolder) -> None:
-    again = len(rows) - len({row.image for row in rows})
-    if again:
-        say(f"{index}: {again:,} rows repeat another one; each photo is kept once.")
-    unlisted = photos.unlisted(rows)
-    if unlisted:
-        say(f"{index}: {unlisted:,} photos beside the listed ones are not listed.")
-
-
-def _class_folders(root: Path, photos: PhotoFolder) -> tuple[list[Row], list[Problem]]:
-    """Read a folder with one sub-folder a class, and draw the subsets."""
-    rows, problems = [], []
-    for path in _photos_in_folders(root):
-        image, label = path.relative_to(root).as_posix(), path.parent.name
-        try:
-            rows.append(Row(0, photos.find(image), label, ""))
-        except LookupError as error:
-            problems.append(Problem(0, str(error)))
-    if len({row.label for row in rows}) < 2 and not problems:
-        raise _no_data(root)
-    return (rows if problems else _draw_subsets(root, rows)), problems
-
-
-def _photos_in_folders(root: Path) -> Iterator[Path]:
-    """Yield the photos one level down, sorted, without what is hidden."""
-    for path in sorted(root.glob("[!.]*/[!.]*")):
-        visible = not path.parent.name.startswith("__")  # __MACOSX, __pycache__
-        if visible and path.suffix.lower() in PHOTO_SUFFIXES:
-            yield path
-
-
-def _no_data(root: Path) -> DataError:
-    names = sorted(path.name for path in root.iterdir())
-    found = ", ".join(names[:5]) + ", …" * (len(names) > 5) if names else "nothing"
-    return DataError(
-        f"{root} holds neither index.csv nor two sub-folders with photos, but {found}.",
-        hint="Its index.csv has the columns image,class,subset.",
+def _notes(
+    root: Path, rows: list[Row], wanted: list[Row], photos: PhotoFolder
+) -> Iterator[str]:
+    """Yield what is to be known of the photos, a sentence each."""
+    images = {row.image for row in rows}
+    if again := len(rows) - len(images):
+        yield f"{again:,} rows repeat another one; each photo is kept once."
+    if unlisted := photos.unlisted(images):
+        yield f"{unlisted:,} photos beside the listed ones are not listed."
+    if left := len(rows) - len(wanted):
+        yield f"{left:,} photos of the subset test are left out (see load_index)."
+    for names in groups((row.label for row in rows), similar):
+        yield f"Is it one class, or several? {' and '.join(map(repr, names))}"
+    yield from _notes_on_copies(
+        copies(root, list({r.image: r for r in wanted}.values()))
     )
+    yield from _notes_on_counts(wanted)
 
 
-def _draw_subsets(root: Path, rows: list[Row]) -> list[Row]:
-    table = pd.DataFrame(rows)
-    table["image_path"] = [str(root / image) for image in table.image]
-    table["key"] = content_hashes(table)
-    by_class = table.groupby("label").key
-    least, most = by_class.transform("min"), by_class.transform("max")
-    share = table.key.str[:12].map(lambda digits: int(digits, 16) / 16**12)
-    in_v = (share < VALIDATION_SHARE) | (table.key == least)
-    in_v &= table.key != most
-    return [
-        row._replace(subset="V" if v else "T")
-        for row, v in zip(rows, in_v, strict=True)
-    ]
+def _notes_on_copies(same: list[list[Row]]) -> Iterator[str]:
+    kinds = {
+        "label": "under several labels, all but one of which are wrong",
+        "subset": "in T and in V, so that figures got on V are too good",
+    }
+    for column, what in kinds.items():
+        pairs = [g for g in same if len({getattr(row, column) for row in g}) > 1]
+        if pairs:
+            shown = "; ".join(
+                " = ".join(f"{r.image} ({getattr(r, column)})" for r in group[:4])
+                for group in pairs[:3]
+            )
+            more = f"; and {len(pairs) - 3:,} more" if len(pairs) > 3 else ""
+            yield f"{_photos(len(pairs))} there {what}: {shown}{more}."
+
+
+def _photos(count: int) -> str:
+    return "A photo is" if count == 1 else f"{count:,} photos are"
+
+
+def _notes_on_counts(rows: list[Row]) -> Iterator[str]:
+    learned = Counter(row.label for row in rows if row.subset == "T")
+    single = sorted(label for label, count in learned.items() if count == 1)
+    if single:
+        shown = ", ".join(single[:9]) + ", …" * (len(single) > 9)
+        yield f"A class can't be learned from one photo: {shown}."
+    if learned and not any(row.subset == "V" for row in rows):
+        yield "No photos are in V: there is nothing to evaluate a model on."
 
 
 def about(photos: pd.DataFrame) -> list[str]:

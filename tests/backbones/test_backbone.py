@@ -7,7 +7,7 @@ from carlib import runtime
 from carlib.backbones import efficientnet_lite
 from carlib.backbones.backbone import Backbone
 from carlib.bottlenecks.extract import compute_bottlenecks
-from carlib.data import images, locate, table
+from carlib.data import images, locate, opening, table
 from carlib.errors import WeightsError
 
 CARS = {  # ImageNet classes that are a car, or a part or a place of one
@@ -88,7 +88,7 @@ def test_the_fingerprint_changes_with_network_and_weights_only(backbone):
 
 def test_other_settings_of_the_process_do_not_reach_the_network(photos):
     keras = runtime.keras()
-    pixels = images.resize(images.decode(images.read(photos.image_path[0])), 224)
+    pixels = images.resize(images.decode(opening.read(photos.image_path[0])), 224)
     plain = Backbone("MobileNetV2-0.35", weights=None).features(pixels[None])
     keras.config.set_dtype_policy("mixed_float16")
     try:

@@ -17,7 +17,7 @@ from tests.backbones.noise import needs_openvino, noise
 COLD = """
 import sys, carlib
 from carlib.bottlenecks.extract import extract
-from carlib.data.photos import as_sources
+from carlib.data.sources import as_sources
 backbone = carlib.Backbone("EfficientNetLite0")
 sources = as_sources(sys.argv[2:])
 run = extract(sources, [backbone], sys.argv[1], progress=False)

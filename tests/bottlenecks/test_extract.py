@@ -14,8 +14,8 @@ import pytest
 
 from carlib.bottlenecks.cache import cache_info, shards_folder
 from carlib.bottlenecks.extract import compute_bottlenecks
-from carlib.data import images
-from carlib.data.photos import as_sources
+from carlib.data import images, opening
+from carlib.data.sources import as_sources
 from carlib.errors import ImageError, OptionError
 from tests.tiny import Tiny, counts, features_of, shards, table
 
@@ -132,7 +132,7 @@ def test_what_is_decoded_is_what_was_hashed_though_the_file_changes(folder, tmp_
     paths = sorted(folder.iterdir())
     old = {path: path.read_bytes() for path in paths}
     others = dict(zip(paths, reversed(old.values()), strict=True))
-    read = images.read_with_status
+    read = opening.read_with_status
 
     def read_then_replace(path):
         result = read(path)
@@ -140,7 +140,7 @@ def test_what_is_decoded_is_what_was_hashed_though_the_file_changes(folder, tmp_
         return result
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(images, "read_with_status", read_then_replace)
+        patch.setattr(opening, "read_with_status", read_then_replace)
         extraction = features_of(paths, Tiny(), tmp_path / "w")
     assert [hashlib.sha256(d).digest() for d in old.values()] == extraction.keys
     again = compute_bottlenecks(list(old.values()), Tiny(), tmp_path / "w")

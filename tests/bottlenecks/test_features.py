@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from carlib.bottlenecks.extract import extract
-from carlib.data.photos import as_sources
+from carlib.data.sources import as_sources
 from tests.tiny import Tiny, draw_photos, features_of
 
 

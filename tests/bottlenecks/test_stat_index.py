@@ -13,7 +13,7 @@ from carlib.bottlenecks.cache import (
     open_index,
 )
 from carlib.bottlenecks.extract import compute_bottlenecks
-from carlib.data import images
+from carlib.data import opening
 from carlib.errors import ImageError
 from tests.bottlenecks.damage import DAMAGES, N_PHOTOS
 from tests.tiny import (
@@ -28,13 +28,13 @@ from tests.tiny import (
 @pytest.fixture
 def reads(monkeypatch):
     """The paths of the photos that are really read."""
-    seen, read = [], images.read_with_status
+    seen, read = [], opening.read_with_status
 
     def counted(path):
         seen.append(path)
         return read(path)
 
-    monkeypatch.setattr(images, "read_with_status", counted)
+    monkeypatch.setattr(opening, "read_with_status", counted)
     return seen
 
 
@@ -59,13 +59,13 @@ def test_a_photo_is_as_new_as_when_it_was_read_however_slow_the_network(
     """A change right after the reading must not hide behind the time since."""
     monkeypatch.setattr(stat_index, "RACY", 300_000_000)
     drawn = draw_photos(tmp_path / "photos", 40)
-    read, read_at = images.read_with_status, {}
+    read, read_at = opening.read_with_status, {}
 
     def timed(path):
         read_at[path] = time.time_ns()
         return read(path)
 
-    monkeypatch.setattr(images, "read_with_status", timed)
+    monkeypatch.setattr(opening, "read_with_status", timed)
     counts(drawn, Tiny(seconds=0.1), tmp_path / "w")
     known = list(filter(open_index(tmp_path / "w").key_at, drawn))
     ages = [read_at[path] - path.stat().st_ctime_ns for path in known]

@@ -46,7 +46,7 @@ def test_evaluate_on_a_subset_without_photos_says_so(model, sample, tmp_path):
 def test_an_unknown_subset_is_a_usage_error(model, sample):
     result = run("evaluate", model, sample, "--subset", "X")
     assert result.exit_code == 2
-    assert "'V', 'T', 'all'" in result.stderr
+    assert "'V', 'T', 'test', 'all'" in result.stderr
 
 
 # --- predict -------------------------------------------------------------------------

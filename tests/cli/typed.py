@@ -1,5 +1,6 @@
 """Commands as somebody types them, in this process or in their own."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,9 +25,10 @@ def run(*arguments: str | Path, **options) -> Result:
 
 
 def failure(*arguments: str | Path, **options) -> str:
-    """What a command that fails says on stderr; on stdout, at most where data lie."""
+    """What a command that fails says on stderr; on stdout, at most of the data."""
     result = run(*arguments, **options)
-    said = [line for line in result.stdout.splitlines() if line[:6] != "Data: "]
+    lines = result.stdout.splitlines()
+    said = [line for line in lines if not re.match(r"Data: |.*index\.csv: ", line)]
     assert (result.exit_code, said) == (1, [])
     assert "Traceback" not in result.stderr
     return result.stderr

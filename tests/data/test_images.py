@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from carlib.data import images
-from carlib.data.images import decode, from_array, read, resize
+from carlib.data import opening
+from carlib.data.images import decode, from_array, resize
+from carlib.data.opening import read
 from carlib.errors import ImageError, OptionError
 
 FORMATS = ["JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF"]
@@ -138,7 +139,7 @@ def test_a_bomb_is_refused_by_its_header(size):
 
 
 def test_the_limit_counts_pixels_and_spares_what_is_just_within(monkeypatch):
-    monkeypatch.setattr(images, "MAX_PIXELS", 600)
+    monkeypatch.setattr(opening, "MAX_PIXELS", 600)
     assert decode(encoded(Image.new("RGB", (30, 20)))).shape == (20, 30, 3)
     with pytest.raises(ImageError, match="31 × 20 pixels"):
         decode(encoded(Image.new("RGB", (31, 20))))
@@ -367,7 +368,7 @@ def test_a_fifo_is_refused_at_once(tmp_path):
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("carlib.data.images.MAX_BYTES", 2)
+    monkeypatch.setattr("carlib.data.opening.MAX_BYTES", 2)
     (tmp_path / "a.jpeg").write_bytes(b"abc")
     with pytest.raises(ImageError, match="too large: 3 bytes"):
         read(tmp_path / "a.jpeg")

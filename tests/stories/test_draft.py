@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carlib.data import images
+from carlib.data import images, opening
 from carlib.errors import ImageError
 
 
@@ -72,7 +72,7 @@ def test_the_decoder_never_goes_below_twice_the_size(large, monkeypatch):
 
 def test_a_photo_that_is_not_large_is_decoded_in_full(photos):
     for path in photos.image_path[:5]:
-        data = images.read(path)
+        data = opening.read(path)
         np.testing.assert_array_equal(
             images.pixels(data, 224, "bicubic"), in_full(data, 224, "bicubic")
         )

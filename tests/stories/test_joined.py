@@ -12,7 +12,7 @@ from carlib.bottlenecks import shards
 from carlib.bottlenecks.extract import compute_bottlenecks, extract
 from carlib.data import images
 from carlib.data import photos as photos_module
-from carlib.data.photos import as_sources
+from carlib.data.sources import as_sources
 from carlib.errors import ImageError, OptionError
 from carlib.model.export import export
 from carlib.model.model import load_model

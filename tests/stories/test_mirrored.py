@@ -9,7 +9,8 @@ from PIL import Image
 
 from carlib.backbones.backbone import Backbone
 from carlib.bottlenecks.extract import extract
-from carlib.data.photos import as_sources, mirrored_key, photo_key
+from carlib.data.photos import mirrored_key, photo_key
+from carlib.data.sources import as_sources
 from carlib.errors import ImageError
 from carlib.model.export import export
 from carlib.model.model import load_model

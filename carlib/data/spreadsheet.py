@@ -1,0 +1,75 @@
+"""Tables as CSV: they come back as they were, and no spreadsheet runs what they say."""
+
+import os
+import re
+
+import pandas as pd
+
+from carlib.errors import DataError
+from carlib.files import as_path, named_in_errors, write_bytes
+
+# What Excel and others take for a formula; see OWASP's page on CSV injection. A sign
+# that is there already is doubled, so that one can be taken away again.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
+def write_csv(table: pd.DataFrame, path: str | os.PathLike) -> None:
+    """Write a table of photos or predictions as CSV, atomically, without its index.
+
+    Texts that a spreadsheet would take for a formula, such as a class `=cmd()`, get an
+    apostrophe in front, which `read_csv` takes away.
+
+    Raises:
+        OutputError: It can't be written there.
+
+    Example:
+        >>> carlib.write_csv(model.predict(photos), "predictions.csv")
+    """
+    safe = table.rename(columns=lambda name: _guarded(str(name)))
+    safe = safe.map(lambda value: _guarded(value) if isinstance(value, str) else value)
+    text = safe.to_csv(index=False, lineterminator="\n")
+    path = as_path(path)
+    with named_in_errors(path):
+        write_bytes(path, text.encode("utf-8", "surrogateescape"))
+
+
+def read_csv(path: str | os.PathLike) -> pd.DataFrame:
+    """Read a table that `write_csv` wrote: texts stay the texts that they are.
+
+    A class `001` isn't turned into 1, nor `NA` into a gap, as by `pandas.read_csv` left
+    to itself; that reads such files alike by `dtype=str, keep_default_na=False`.
+
+    Returns:
+        The table, rows counted from 0. Columns from `score` on are float64, gaps NaN.
+
+    Raises:
+        DataError: It can't be read, or isn't such a table.
+
+    Example:
+        >>> carlib.evaluate(carlib.read_csv("predictions.csv"))
+    """
+    try:
+        table = pd.read_csv(
+            as_path(path),
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+            encoding_errors="surrogateescape",
+        )
+        table = table.rename(columns=_bare).map(_bare)
+        names = list(table.columns)
+        numbers = names[names.index("score") :] if "score" in names else []
+        for name in numbers:
+            table[name] = pd.to_numeric(table[name].replace("", "nan"))
+        return table
+    except (OSError, ValueError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path} is not a table that can be read: {reason}.") from error
+
+
+def _guarded(text: str) -> str:
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def _bare(text: str) -> str:
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
