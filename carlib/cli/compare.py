@@ -9,8 +9,10 @@ import click
 from carlib.cli import terminal
 from carlib.cli.terminal import (
     COUNT,
+    PATH,
     json_option,
     of_subset,
+    on_error_option,
     option,
     parts_of,
     show,
@@ -18,7 +20,7 @@ from carlib.cli.terminal import (
     workspace_option,
 )
 from carlib.errors import OptionError
-from carlib.files import write_bytes
+from carlib.files import named_in_errors, write_bytes
 
 if TYPE_CHECKING:
     from carlib.evaluation.compare import Comparison
@@ -49,7 +51,10 @@ PICTURES = (".png", ".svg", ".pdf")
     is_flag=True,
     help="Train as carlib train --recommended does; it takes minutes.",
 )
-@option("--output", metavar="FILE", help="Draw a picture: a .png, .svg or .pdf.")
+@on_error_option
+@option(
+    "--output", metavar="FILE", type=PATH, help="Draw a picture: a .png, .svg or .pdf."
+)
 @workspace_option()
 @json_option
 def compare(
@@ -59,6 +64,7 @@ def compare(
     seeds: int,
     subset: str,
     recommended: bool,
+    on_error: str,
     output: str | None,
     workspace: str,
     as_json: bool,
@@ -91,9 +97,11 @@ def compare(
             folds=folds,
             seeds=range(1, seeds + 1),
             workspace_path=workspace,
+            on_error=on_error,
         )
         if output:
-            write_bytes(output, picture_of(comparison, Path(output).suffix))
+            with named_in_errors(output):
+                write_bytes(output, picture_of(comparison, Path(output).suffix))
     figures = {"data": data, "subset": subset, "output": output}
     text = f"{comparison}\nDrawn: {output}" if output else str(comparison)
     show(as_json, figures | comparison.to_dict(), text)

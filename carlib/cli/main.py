@@ -5,8 +5,10 @@ import click
 from carlib import __version__
 from carlib.cli import cache, compare, predict, terminal, train
 from carlib.cli.terminal import (
+    PATH,
     json_option,
     of_subset,
+    on_error_option,
     option,
     show,
     stdout_kept,
@@ -39,17 +41,20 @@ main.add_command(train.train)
 
 
 @main.command()
-@click.argument("model")
+@click.argument("model", type=PATH)
 @click.argument("data")
 @option(
     "--subset",
-    type=click.Choice(["V", "T", "all"]),
+    type=click.Choice(["V", "T", "test", "all"]),
     default="V",
-    help="Which of DATA's photos.",
+    help="Which of DATA's photos; all: T and V.",
 )
+@on_error_option
 @workspace_option()
 @json_option
-def evaluate(model: str, data: str, subset: str, workspace: str, as_json: bool) -> None:
+def evaluate(
+    model: str, data: str, subset: str, on_error: str, workspace: str, as_json: bool
+) -> None:
     """Measure MODEL, a saved one, on DATA's photos in V.
 
     \b
@@ -64,15 +69,16 @@ def evaluate(model: str, data: str, subset: str, workspace: str, as_json: bool) 
 
     with stdout_kept(as_json):
         loaded = load_model(model, workspace)
-        photos = of_subset(load_index(locate_data(data)), subset, data)
-        metrics = evaluate(loaded.predict(photos))
+        table = load_index(locate_data(data), test=subset == "test")
+        photos = of_subset(table, subset, data)
+        metrics = evaluate(loaded.predict(photos, on_error=on_error))
     figures = {"model": model, "data": data, "subset": subset, **metrics.to_dict()}
     show(as_json, figures, str(metrics))
 
 
 @main.command()
-@click.argument("model")
-@click.argument("folder", metavar="DIR")
+@click.argument("model", type=PATH)
+@click.argument("folder", metavar="DIR", type=PATH)
 @option(
     "--format",
     "formats",

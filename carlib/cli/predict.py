@@ -8,29 +8,31 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from carlib.cli import terminal
-from carlib.cli.terminal import COUNT, json_option, option, show, stdout_kept
-from carlib.data.locate import PHOTO_SUFFIXES
-from carlib.errors import ImageError
+from carlib.cli.terminal import (
+    COUNT,
+    PATH,
+    json_option,
+    on_error_option,
+    option,
+    show,
+    stdout_kept,
+)
+from carlib.errors import OptionError, printable
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @click.command(cls=terminal.Command)
-@click.argument("model")
-@click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
+@click.argument("model", type=PATH)
+@click.argument("photos", metavar="PHOTO...", nargs=-1, required=True, type=PATH)
 @option(
     "--top",
     type=COUNT,
     default=3,
     help="Classes to show a photo.",
 )
-@option(
-    "--on-error",
-    type=click.Choice(["raise", "skip"]),
-    default="raise",
-    help="What to do about a photo that can't be read.",
-)
+@on_error_option
 @json_option
 def predict(
     model: str, photos: tuple[str, ...], top: int, on_error: str, as_json: bool
@@ -46,7 +48,7 @@ def predict(
     """
     from carlib.model.model import load_model
 
-    with stdout_kept(as_json):
+    with stdout_kept(True):  # on stdout stand the answers alone
         names = [name for photo in photos for name in files_of(photo)]
         loaded = load_model(model)
         contents = [content_of(name) for name in names]
@@ -62,18 +64,21 @@ def files_of(photo: str) -> list[str]:
     Raises:
         ImageError: A folder without a photo.
     """
-    if not Path(photo).is_dir():
-        return [photo]
-    files = (path for path in Path(photo).rglob("*") if path.is_file())
-    found = sorted(str(f) for f in files if f.suffix.lower() in PHOTO_SUFFIXES)
-    if not found:
-        raise ImageError(f"No photos in {photo}.")
-    return found
+    from carlib.data.sources import photos_in
+
+    folder = Path(photo)
+    return [str(path) for path in photos_in(folder)] if folder.is_dir() else [photo]
 
 
-def content_of(name: str) -> str | bytes:
-    """Return a photo's name, or for - the bytes of the photo on stdin."""
-    return sys.stdin.buffer.read() if name == "-" else name
+def content_of(name: str) -> Any:
+    """Return a photo's name, or for - stdin, of which one photo is read.
+
+    Raises:
+        OptionError: There is no stdin.
+    """
+    if name == "-" and sys.stdin is None:
+        raise OptionError("- stands for a photo on stdin, and there is no stdin.")
+    return sys.stdin.buffer if name == "-" else name
 
 
 def prediction_rows(
@@ -100,14 +105,16 @@ def _prediction_row(
 
 def predictions_text(rows: list[dict[str, Any]], top: int) -> str:
     """Return a line a photo: its name, and its likeliest classes or what is wrong."""
-    width = max(len(row["image_path"]) for row in rows)
-    return "\n".join(
-        f"{row['image_path']:{width}}  {_answer(row, top)}" for row in rows
-    )
+    names = [printable(row["image_path"]) for row in rows]
+    width = min(100, max(map(len, names)))
+    answers = [
+        f"{n:{width}}  {_answer(r, top)}" for n, r in zip(names, rows, strict=True)
+    ]
+    return "\n".join(answers)
 
 
 def _answer(row: dict[str, Any], top: int) -> str:
     if "error" in row:
-        return f"not read: {row['error']}"
+        return f"not read: {printable(row['error'])}"
     shown = list(row["probabilities"].items())[:top]
     return ", ".join(f"{name} {share:.1%}" for name, share in shown)

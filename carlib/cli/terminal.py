@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from carlib import interrupts
-from carlib.errors import CarlibError, DataError, OptionError
+from carlib.errors import CarlibError, DataError, OptionError, printable
+from carlib.files import as_path, why_not_writable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,11 +24,31 @@ option = functools.partial(click.option, show_default=True)
 json_option = option(
     "--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout."
 )
+on_error_option = option(
+    "--on-error",
+    type=click.Choice(["raise", "skip"]),
+    default="raise",
+    help="What to do about photos that can't be read.",
+)
+
+
+class FilePath(click.ParamType):
+    """A path, in which a ~ at the beginning stands for the home folder."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Return the path with the home folder's own."""
+        return str(as_path(value)) if value != "-" else value
+
+
+PATH = FilePath()
 # Under its own name, workspace, Ctrl-C tells that what was computed is kept there.
 workspace_option = functools.partial(
     option,
     "--workspace",
     metavar="FOLDER",
+    type=PATH,
     default="workspace",
     help="Where computed bottlenecks are kept.",
 )
@@ -67,18 +88,25 @@ def explain(error: BaseException, workspace: str | None = None) -> str:
         )
         return f"\nStopped. {kept}" if workspace else "\nStopped."
     kind = type(error).__name__
-    return f"Error: {kind}: {error}\nTo see where it arose, set CARLIB_DEBUG=1."
+    return (
+        f"Error: {kind}: {printable(error)}\nTo see where it arose, set CARLIB_DEBUG=1."
+    )
 
 
 @contextlib.contextmanager
 def warnings_in_words() -> Iterator[None]:
     """Show a warning as what it says, without the line of code that it arose in."""
     before = warnings.formatwarning
-    warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"
+    warnings.formatwarning = lambda message, *_, **__: f"Warning: {lines(message)}\n"
     try:
         yield
     finally:
         warnings.formatwarning = before
+
+
+def lines(text: object) -> str:
+    """Return a text of which nothing but its line ends is obeyed by a terminal."""
+    return "\n".join(map(printable, str(text).split("\n")))
 
 
 def show_any_name() -> None:
@@ -99,23 +127,17 @@ def stdout_kept(as_json: bool) -> Iterator[None]:
 
 def show(as_json: bool, figures: dict[str, Any], text: str) -> None:
     """Print figures as JSON, or as the text that says the same."""
-    click.echo(json.dumps(figures, indent=2, allow_nan=False) if as_json else text)
+    plain = json.dumps(figures, indent=2, allow_nan=False) if as_json else lines(text)
+    click.echo(plain)
 
 
 def check_output(path: Path) -> None:
     """Refuse a place that can't be written to: before the work, not after.
 
     Raises:
-        OptionError: It's a folder, or in one that is read-only or not a folder.
+        OptionError: It's a folder, a device, or in a folder that is read-only or none.
     """
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    problem = ""
-    if path.is_dir():
-        problem = f"{path} is a folder"
-    elif not folder.is_dir():
-        problem = f"{folder} is a file"
-    elif not os.access(folder, os.W_OK | os.X_OK):
-        problem = f"{folder} can't be written to"
+    problem = why_not_writable(path)
     if problem:
         raise OptionError(
             f"--output must be a file in a folder that can be written to; {problem}.",

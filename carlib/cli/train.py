@@ -10,7 +10,9 @@ from click.core import ParameterSource
 from carlib.cli import terminal
 from carlib.cli.terminal import (
     COUNT,
+    PATH,
     json_option,
+    on_error_option,
     option,
     parts_of,
     show,
@@ -58,6 +60,7 @@ class Strength(click.ParamType):
 @option(
     "--weights",
     metavar="imagenet|none|FILE",
+    type=PATH,
     default="imagenet",
     help="The backbone's weights; none: random ones, drawn from the seed.",
 )
@@ -70,6 +73,7 @@ class Strength(click.ParamType):
 @option(
     "--output",
     metavar="FILE",
+    type=PATH,
     default="ImageModel.zip",
     help="The model to write; an older one is replaced.",
 )
@@ -112,12 +116,7 @@ class Strength(click.ParamType):
     help="How far to distrust the labels.",
 )
 @option("--shuffle", is_flag=True, help="In a new order each epoch.")
-@option(
-    "--on-error",
-    type=click.Choice(["raise", "skip"]),
-    default="raise",
-    help="What to do about photos that can't be read.",
-)
+@on_error_option
 @option("--seed", default=1, help="Draws whatever is random.")
 @option(
     "--early-stopping/--no-early-stopping",
@@ -168,6 +167,7 @@ def train(
     from carlib.data.table import load_index
     from carlib.evaluation.evaluate import evaluate
     from carlib.training.options import RECOMMENDED
+    from carlib.training.photo_set import class_names
 
     started = time.monotonic()
     terminal.check_output(Path(output))
@@ -186,12 +186,19 @@ def train(
                 "--assert-accuracy-at-least needs photos in V to evaluate on.",
                 hint="Leave it out, or train with --subset T on data that have V.",
             )
-        model, metrics = make_trainer(photos, **options).fit(photos), None
+        class_names(photos, validation)  # before a backbone is made
+        trainer = make_trainer(photos, **options)
+        if trainer.on_error == "raise":
+            check_photos(trainer, validation, photos)
+        model, metrics = trainer.fit(photos), None
+        if assert_accuracy_at_least is None:
+            model.save(output)  # whatever comes now, it's there
         if not validation.empty:
-            metrics = evaluate(model.predict(validation))
+            metrics = evaluate(model.predict(validation, on_error=trainer.on_error))
         if assert_accuracy_at_least is not None:
             metrics.require(micro_accuracy=assert_accuracy_at_least)
-        model.save(output, metrics)
+        if metrics or assert_accuracy_at_least is not None:
+            model.save(output, metrics)
     figures = {
         "model": output,
         "arch": model.arch,
@@ -205,6 +212,34 @@ def train(
         "metrics": metrics.to_dict() if metrics else None,
     }
     show(as_json, figures, trained_text(figures, metrics))
+
+
+def check_photos(
+    trainer: "ImageClassificationTrainer",
+    validation: "pd.DataFrame",
+    photos: "pd.DataFrame",
+) -> None:
+    """Read the photos to evaluate on before the training, lest one ends it later.
+
+    Raises:
+        ImageError: With all photos that can't be read, those to train on too.
+    """
+    from carlib.bottlenecks.extract import extract, unreadable
+    from carlib.data.sources import as_sources
+
+    errors: dict[str, None] = {}
+    for table in (validation, photos):
+        found = extract(
+            as_sources(table),
+            trainer.backbones,
+            trainer.workspace_path,
+            augment=trainer.augment,
+            on_error="skip",
+        )
+        errors |= dict.fromkeys(found.errors.values())
+        if not errors:
+            return  # `fit` reads the others
+    raise unreadable(list(errors), len(validation) + len(photos), kept=True)
 
 
 def _divided(

@@ -7,7 +7,7 @@ import dataclasses
 import html
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -18,7 +18,7 @@ from carlib.backbones.backbone import Backbone
 from carlib.backbones.joined import backbones_of, name_of
 from carlib.bottlenecks.cache import open_shards
 from carlib.bottlenecks.extract import extract
-from carlib.data.photos import as_sources
+from carlib.data.sources import as_sources
 from carlib.errors import OptionError
 from carlib.evaluation.cross_validation import (
     METRICS,
@@ -155,6 +155,7 @@ def compare(
     seeds: Sequence[int] = (1, 2, 3),
     workspace_path: str | os.PathLike | None = "workspace",
     progress: bool = True,
+    on_error: str = "raise",
 ) -> Comparison:
     """Compare backbones on photos: figures, speed, size, and a paired test.
 
@@ -178,6 +179,7 @@ def compare(
         seeds: One run over all folds for each.
         workspace_path: Where features are kept; None: nowhere.
         progress: Show bars with the time left.
+        on_error: What to do with photos that can't be read: "raise" or "skip".
 
     Raises:
         OptionError: Fewer than two archs, or an option out of its range.
@@ -188,17 +190,18 @@ def compare(
         >>> print(carlib.compare(photos, archs=archs))
     """
     check_runs(folds, seeds)
-    trainers = _trainers(archs, options or TrainingOptions(), workspace_path)
+    others = {"workspace_path": workspace_path, "on_error": on_error}
+    trainers = _trainers(archs, options or TrainingOptions(), others)
     results = [cross_validate(t, photos, folds, seeds, progress) for t in trainers]
-    return Comparison(_table(trainers, results, photos), results)
+    return Comparison(_table(trainers, results), results)
 
 
 def _table(
     trainers: list[ImageClassificationTrainer],
     results: list[CrossValidation],
-    photos: pd.DataFrame,
 ) -> pd.DataFrame:
     first, names = results[0], _names(trainers)
+    photos = first.predictions[first.predictions.seed == first.seeds[0]]
     speeds = photos_per_second(trainers, photos, first.distinct)
     rows = [
         {
@@ -216,7 +219,7 @@ def _table(
 
 
 def _trainers(
-    archs: Sequence[Any], options: TrainingOptions, workspace_path: Any
+    archs: Sequence[Any], options: TrainingOptions, others: Mapping[str, Any]
 ) -> list[ImageClassificationTrainer]:
     """Return a trainer an arch; each has its weights, before any is judged.
 
@@ -240,7 +243,7 @@ def _trainers(
     return [
         ImageClassificationTrainer(
             arch=[made.setdefault(b.fingerprint, b) for b in backbones_of(arch)],
-            workspace_path=workspace_path,
+            **others,
             **fields,
         )
         for arch in archs

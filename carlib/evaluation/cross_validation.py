@@ -47,10 +47,10 @@ class CrossValidation:
         class_names: The classes, in order.
         folds: A row a seed and fold: seed, fold, photos, and the figures of the photos
             in that fold, micro_accuracy, macro_accuracy and log_loss.
-        predictions: A row a photo and seed, what `model.predict` returns with the
-            columns seed and fold: the photo was in that fold, and was named by a head
-            that was trained without it. Take one seed's for `evaluate`:
-            `cv.predictions[cv.predictions.seed == 1]`.
+        predictions: A row a photo and seed, under the photo's index, what
+            `model.predict` returns with the columns seed and fold: the photo was in
+            that fold, and was named by a head that was trained without it. Take one
+            seed's for `evaluate`: `cv.predictions[cv.predictions.seed == 1]`.
         summary: A row a metric: mean (over the seeds, of `evaluate`'s figure for all
             photos), spread (standard deviation over all folds of all seeds), low and
             high (95 % interval of the mean), baseline (always answering the most
@@ -160,7 +160,8 @@ def cross_validate(
     Raises:
         OptionError: Fewer than two folds, or no seeds.
         DataError: Fewer distinct photos of a class than folds, or what `fit` raises.
-        ImageError: Photos that can't be read, all of them at once.
+        ImageError: Photos that can't be read, all of them at once. (A trainer with
+            on_error="skip" leaves them out, with a warning.)
 
     Example:
         >>> trainer = carlib.ImageClassificationTrainer(arch="EfficientNetLite0")
@@ -168,7 +169,9 @@ def cross_validate(
         >>> cv.summary.loc["log_loss", "mean"]
     """
     check_runs(folds, seeds)
-    photo_set = dataclasses.replace(trainer, on_error="raise").photo_set(photos)
+    photo_set = trainer.photo_set(photos)
+    labels = [photo_set.classes[label] for label in photo_set.labels]
+    photos = photos.iloc[photo_set.rows].assign(damage_class=labels)
     distinct = distinct_photos(photo_set.keys)
     check_classes(photo_set, distinct, folds)
     with _bar(trainer, folds * len(seeds), progress) as bar:
@@ -176,7 +179,7 @@ def cross_validate(
             _run(trainer, photos, photo_set, distinct, folds, int(seed), bar)
             for seed in seeds
         ]
-    predictions = pd.concat(runs, ignore_index=True)
+    predictions = pd.concat(runs)
     table = _folds(predictions)
     return CrossValidation(
         arch=name_of(trainer.backbones),
@@ -229,18 +232,17 @@ def _table(
     scores: np.ndarray,
 ) -> pd.DataFrame:
     """Return predictions as `model.predict` does, with seed and fold before them."""
-    table = photos.reset_index(drop=True)
     answers = {
         "seed": seed,
         "fold": fold,
         "predicted_label": np.array(class_names, dtype=object)[scores.argmax(axis=1)],
         "score": scores.max(axis=1),
     }
-    columns = pd.DataFrame(answers, index=table.index)
-    probabilities = pd.DataFrame(scores, columns=class_names, index=table.index)
+    columns = pd.DataFrame(answers, index=photos.index)
+    probabilities = pd.DataFrame(scores, columns=class_names, index=photos.index)
     taken = {"error", *answers, *class_names}
-    earlier = [name for name in table if name in taken]
-    return pd.concat([table.drop(columns=earlier), columns, probabilities], axis=1)
+    earlier = [name for name in photos if name in taken]
+    return pd.concat([photos.drop(columns=earlier), columns, probabilities], axis=1)
 
 
 def _folds(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -8,12 +8,13 @@ be scored is dropped and counted. Intervals and baselines are carlib's own.
 import numpy as np
 import pandas as pd
 
-from carlib.data.index import RESERVED
+from carlib.data.labels import RESERVED, normal_label
 from carlib.errors import DataError, OptionError
 from carlib.evaluation.metrics import Metrics, prior_log_loss, wilson_interval
 
 LEAST_PROBABILITY = 1e-15
 RESAMPLES = 2_000
+_OWN = "Put columns of your own before 'score'."
 
 
 def evaluate(predictions: pd.DataFrame, *, top_k: int | None = None) -> Metrics:
@@ -22,14 +23,18 @@ def evaluate(predictions: pd.DataFrame, *, top_k: int | None = None) -> Metrics:
     Args:
         predictions: What `model.predict` returns for photos with a `damage_class`
             column, the actual class. The columns after `score` are probabilities, one
-            a class; they decide what counts as predicted, not `predicted_label`.
+            a class, that sum to 1; they decide what counts as predicted, not
+            `predicted_label`. (What predict returned knows its classes, wherever their
+            columns stand.) Read from a file by `carlib.read_csv`, which leaves a class
+            `001` what it is.
         top_k: Count the top 1 … top_k answers. Defaults to 5, or fewer classes.
 
     Returns:
         The figures; `print` them, or take them one by one.
 
     Raises:
-        DataError: A column is missing, or no row can be evaluated.
+        DataError: A column is missing, rows don't sum to 1, no row can be evaluated, or
+            no actual class is one that the model knows.
         OptionError: `top_k` isn't between 1 and the number of classes.
 
     Example:
@@ -40,6 +45,7 @@ def evaluate(predictions: pd.DataFrame, *, top_k: int | None = None) -> Metrics:
     predictions = predictions.rename(columns=str)
     depth = _checked_top_k(top_k, len(class_names))
     actual, scores = _usable_rows(predictions, class_names)
+    _check_known(actual, class_names)
     labels = [*class_names, *sorted(set(actual) - set(class_names))]
     y = pd.Index(labels).get_indexer(pd.Index(actual))  # (n,) indices into labels
     losses, ranks = _losses(y, scores), _ranks(y, scores)
@@ -67,7 +73,10 @@ def evaluate(predictions: pd.DataFrame, *, top_k: int | None = None) -> Metrics:
 
 
 def _class_names(predictions: pd.DataFrame) -> tuple[str, ...]:
-    """Return the classes: the columns after `score`, less those never a class."""
+    """Return the classes: predict's own, else the columns after `score`.
+
+    Of the latter not those that are never a class.
+    """
     if not isinstance(predictions, pd.DataFrame):
         raise DataError(
             f"Expected a DataFrame of predictions, got {type(predictions).__name__}.",
@@ -77,6 +86,9 @@ def _class_names(predictions: pd.DataFrame) -> tuple[str, ...]:
     missing = [name for name in ("damage_class", "score") if name not in columns]
     after = columns[columns.index("score") + 1 :] if "score" in columns else []
     names = tuple(name for name in after if name not in RESERVED)
+    told = [str(name) for name in predictions.attrs.get("class_names", ())]
+    if told and "score" in columns and set(told) <= set(columns):
+        names = tuple(told)
     twice = sorted({name for name in columns if columns.count(name) > 1})
     problems = [f"no column {name!r}" for name in missing]
     problems += [f"more than one column {name!r}" for name in twice]
@@ -113,8 +125,7 @@ def _usable_rows(
     except (TypeError, ValueError) as error:
         raise DataError(
             f"The columns after 'score' must be probabilities: {error}.",
-            hint=f"They are taken for the classes {', '.join(class_names)}. "
-            "Put columns of your own before 'score'.",
+            hint=_taken_for(class_names) + _OWN,
         ) from None
     usable = np.isfinite(scores).all(axis=1) & _filled(predictions["damage_class"])
     if "error" in predictions:
@@ -124,7 +135,42 @@ def _usable_rows(
             f"None of the {len(predictions):,} rows can be evaluated.",
             hint="A row needs a damage_class, finite probabilities and no error.",
         )
-    return predictions["damage_class"][usable].astype(str).tolist(), scores[usable]
+    actual, scores = predictions["damage_class"][usable], scores[usable]
+    _check_sums(scores, class_names)
+    return [normal_label(str(label)) for label in actual], scores
+
+
+def _check_sums(scores: np.ndarray, class_names: tuple[str, ...]) -> None:
+    """Refuse what are no probabilities; name the column that is one too many."""
+    sums, slack = scores.sum(axis=1), max(1e-3, 5e-5 * len(class_names))
+    off = (np.abs(sums - 1) > slack) | (scores < 0).any(axis=1)
+    if not off.any():
+        return
+    without = np.abs(sums[:, np.newaxis] - scores - 1).max(axis=0)
+    odd = [class_names[i] for i in np.flatnonzero(without < slack)[:1]]
+    advice = f"Put {odd[0]!r}, which is none, before 'score'." if odd else _OWN
+    if np.abs(sums / 100 - 1).max() < slack:
+        advice = "Divide them by 100."
+    raise DataError(
+        f"The columns after 'score' must be probabilities that sum to 1; in "
+        f"{off.sum():,} of {len(off):,} rows they don't, such as {sums[off][0]:.6g}.",
+        hint=_taken_for(class_names) + advice,
+    )
+
+
+def _taken_for(class_names: tuple[str, ...]) -> str:
+    more = f" and {len(class_names) - 9:,} more" if len(class_names) > 9 else ""
+    return f"They are taken for the classes {', '.join(class_names[:9])}{more}. "
+
+
+def _check_known(actual: list[str], class_names: tuple[str, ...]) -> None:
+    known, found = set(class_names), sorted(set(actual))
+    if known.isdisjoint(found):
+        raise DataError(
+            f"Expected photos of {', '.join(class_names[:9])}, as the model knows. "
+            f"Received: {', '.join(found[:9])}",
+            hint="Was a file read whose 001 became 1? carlib.read_csv leaves it be.",
+        )
 
 
 def _filled(column: pd.Series) -> np.ndarray:

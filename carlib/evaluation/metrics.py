@@ -3,18 +3,27 @@
 import dataclasses
 import html
 import math
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from carlib.errors import AccuracyError, OptionError
+from carlib.errors import AccuracyError, OptionError, printable
+
+MOST_CLASSES = 30  # that print and pictures show one by one
+MOST_PAIRS = 15  # of classes taken for one another, where those are too many
+MOST_NAMED = 5  # classes without a photo
+LONGEST = 60  # characters of a name in print
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Metrics:
     """Hold the figures of one evaluation; print it to read them.
+
+    Of more than 30 classes the print shows the 30 with the most mistakes, the most
+    confused pairs, and the top-k accuracies up to k = 30; the attributes hold all.
 
     Attributes:
         n: Photos that count in the figures.
@@ -56,7 +65,9 @@ class Metrics:
     def __str__(self) -> str:
         table = _classes_text(self.per_class, self.confusion_matrix)
         blocks = [_heading(self), _figures(self), _notes(self), table]
-        return "\n\n".join(blocks) + "\n" + confusion_text(self.confusion_matrix)
+        few = len(self.confusion_matrix) <= MOST_CLASSES
+        confusion = (confusion_text if few else _pairs_text)(self.confusion_matrix)
+        return "\n\n".join(blocks) + "\n" + confusion
 
     __repr__ = __str__
 
@@ -162,6 +173,28 @@ def prior_log_loss(support: np.ndarray) -> float:
     return abs(float((share * np.log(share)).sum()))
 
 
+def cut(text: str, longest: int = LONGEST) -> str:
+    """Return a text with an ellipsis for its end where it is longer than that."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def part_of(classes: int, most: str) -> str:
+    """Say which of many classes are shown: those with the most of something."""
+    return f"{MOST_CLASSES} of {classes:,} classes: those with the most {most}"
+
+
+def worst(confusion: pd.DataFrame) -> np.ndarray:
+    """Return the places of all classes, or of the 30 with the most mistakes first."""
+    counts = confusion.to_numpy()
+    mistakes = counts.sum(axis=1) - counts.diagonal()
+    order = np.argsort(-mistakes, kind="stable")
+    return order[:MOST_CLASSES] if len(order) > MOST_CLASSES else np.sort(order)
+
+
+def _names(labels: pd.Index | pd.Series) -> list[str]:
+    return [cut(printable(label)) for label in labels]
+
+
 def _heading(metrics: Metrics) -> str:
     text = f"Evaluated {metrics.n:,} photos, {len(metrics.class_names)} classes."
     if metrics.n_dropped:
@@ -182,7 +215,7 @@ def _figures(metrics: Metrics) -> str:
             metrics.majority_macro_accuracy,
         ),
     ]
-    for k, accuracy in enumerate(metrics.top_k_accuracy[1:], start=2):
+    for k, accuracy in enumerate(metrics.top_k_accuracy[1:MOST_CLASSES], start=2):
         interval = wilson_interval(round(accuracy * metrics.n), metrics.n)
         rows.append((f"Top-{k} accuracy", accuracy, interval, largest[k - 1]))
     rows.append(("Log-loss", metrics.log_loss, None, prior_log_loss(support)))
@@ -204,17 +237,23 @@ def _number(value: float) -> str:
 
 def _notes(metrics: Metrics) -> str:
     """Return what a reader must know to read the figures right, a line each."""
+    majority = _quoted([metrics.majority_class])
     notes = [
-        f"Baseline: always answering {metrics.majority_class!r}, the most frequent "
-        "class here;\nfor top-k the k most frequent, for log-loss the shares of the "
-        "classes here."
+        f"Baseline: always answering {majority}, the most frequent class here;\n"
+        "for top-k the k most frequent, for log-loss the shares of the classes here."
     ]
     unseen = metrics.per_class[~metrics.per_class["class"].isin(metrics.class_names)]
     if len(unseen):
-        count, names = unseen["support"].sum(), ", ".join(map(repr, unseen["class"]))
+        count, names = unseen["support"].sum(), _quoted(unseen["class"])
         notes.append(
             f"Photos with a label that the model doesn't know: {count:,} ({names}).\n"
             "They count as wrong, with the loss of a probability of 0."
+        )
+    absent = metrics.per_class["class"][metrics.per_class["support"] == 0]
+    if len(absent):
+        notes.append(
+            "The macro-accuracy is the mean over the classes present;\n"
+            f"no photo here is of {_quoted(absent, MOST_NAMED)}."
         )
     if math.isnan(metrics.log_loss_reduction):
         notes.append("No log-loss reduction: with one class the baseline's loss is 0.")
@@ -226,12 +265,22 @@ def _notes(metrics: Metrics) -> str:
     return "\n".join(notes)
 
 
+def _quoted(names: Sequence[str] | pd.Series, most: int = MOST_CLASSES) -> str:
+    quoted = [repr(cut(name)) for name in names[:most]]
+    more = [f"and {len(names) - most:,} more"] if len(names) > most else []
+    return ", ".join(quoted + more)
+
+
 def _classes_text(per_class: pd.DataFrame, confusion: pd.DataFrame) -> str:
     """Return a line a class; n/a where there is nothing to divide by."""
-    predicted = confusion.to_numpy().sum(axis=0)
-    width = max(5, *(len(name) for name in per_class["class"]))
+    places = worst(confusion)
+    predicted = confusion.to_numpy().sum(axis=0)[places]
+    shown = per_class.iloc[places].assign(**{"class": lambda x: _names(x["class"])})
+    width = max(5, *(len(name) for name in shown["class"]))
     lines = [f"{'class':{width}}  precision   recall  log-loss  photos"]
-    for row, answers in zip(per_class.itertuples(index=False), predicted, strict=True):
+    if len(shown) < len(per_class):
+        lines.insert(0, part_of(len(per_class), "mistakes"))
+    for row, answers in zip(shown.itertuples(index=False), predicted, strict=True):
         name, precision, recall, loss, support = row
         precision = _number(precision if answers else math.nan)
         recall, loss = (_number(x if support else math.nan) for x in (recall, loss))
@@ -250,7 +299,7 @@ def confusion_text(confusion: pd.DataFrame) -> str:
     Args:
         confusion: Counts, actual (rows) × predicted (columns), labels as the index.
     """
-    counts, names = confusion.to_numpy(), [str(name) for name in confusion.index]
+    counts, names = confusion.to_numpy(), _names(confusion.index)
     width, bar = (8, "=" * 11) if len(names) == 2 else (5, "=" * 8)
     heads, sides = _numbered(names) if max(map(len, names)) > width else (names, names)
     left = max(9, *map(len, sides))
@@ -265,6 +314,23 @@ def confusion_text(confusion: pd.DataFrame) -> str:
     precision = [_share(column[i], column) for i, column in enumerate(counts.T)]
     cells = [f"{share:>{width + 1}.4f} |" for share in precision]
     return "\n".join([*lines, rule, _row("Precision", left, cells)])
+
+
+def _pairs_text(confusion: pd.DataFrame) -> str:
+    """Return the pairs of classes most often confused, a line each."""
+    counts = confusion.to_numpy() * ~np.eye(len(confusion), dtype=bool)
+    rows, columns = counts.nonzero()
+    order = np.argsort(-counts[rows, columns], kind="stable")[:MOST_PAIRS]
+    if not len(order):
+        return "\nNo class is taken for another."
+    names = _names(confusion.index)
+    cells = [("actual", "predicted", "photos")]
+    for i, j in zip(rows[order], columns[order], strict=True):
+        cells.append((names[i], names[j], f"{counts[i, j]:,}"))
+    left, middle, _ = (max(map(len, column)) for column in zip(*cells, strict=True))
+    lines = ["", f"Most confused: {len(order)} of {len(rows):,} pairs of classes"]
+    lines += [f"{actual:{left}}  {name:{middle}}  {n:>6}" for actual, name, n in cells]
+    return "\n".join(lines)
 
 
 def _numbered(names: list[str]) -> tuple[list[str], list[str]]:

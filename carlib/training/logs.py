@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import itertools
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,22 @@ def log_callbacks(kinds: Sequence[str], workspace_path: Path) -> Iterator[list[A
     | train, validation | for `tensorboard --logdir workspace/logs` |
 
     Args:
-        kinds: Which of `KINDS`; for none, nothing is written.
+        kinds: Which of `KINDS`; for none, nothing is written, nor where the workspace
+            can't be written to, of which a warning tells.
     """
     if not kinds:
         yield []
         return
-    folder = _new_folder(workspace_path / "logs")
+    try:
+        folder = _new_folder(workspace_path / "logs")
+    except OSError as error:
+        warnings.warn(
+            f"No logs are written: {workspace_path.as_posix()} can't be "
+            f"({error.strerror}).",
+            stacklevel=3,
+        )
+        yield []
+        return
     makers = {"csv": _csv, "tensorboard": _tensorboard}
     callbacks = [makers[kind](folder) for kind in kinds]
     try:

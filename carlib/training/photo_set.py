@@ -3,14 +3,15 @@
 import hashlib
 import warnings
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from carlib.bottlenecks.features import Features
-from carlib.data.index import RESERVED
-from carlib.data.table import held_out
-from carlib.errors import DataError
+from carlib.data.contents import held_out
+from carlib.data.labels import labels_of
+from carlib.errors import DataError, printable
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ class PhotoSet:
                 "Of some classes no photo can be read.",
                 [*(self.classes[label] for label in sorted(gone)), *errors.values()],
             )
-        listed = "\n".join(f"  {errors[row]}" for row in sorted(errors))
+        listed = "\n".join(f"  {printable(errors[row])}" for row in sorted(errors))
         count = f"{len(errors):,} of {len(self):,} photos"
         warnings.warn(f"Left out {count}:\n{listed}", stacklevel=3)
         return rest
@@ -95,25 +96,21 @@ class PhotoSet:
 def class_names(
     train: pd.DataFrame, validation: pd.DataFrame | None
 ) -> tuple[str, ...]:
-    """Return the sorted labels, or say why these photos can't be trained on."""
+    """Return the sorted labels, or say why these photos can't be trained on.
+
+    Raises:
+        DataError: Photos without the columns needed; labels that name no class; fewer
+            than two classes; or classes to validate with that are never trained.
+    """
     for photos in (train, validation):
-        if photos is not None and not {"image_path", "damage_class"} <= set(photos):
-            raise DataError(
-                "Expected photos with the columns image_path and damage_class. "
-                f"Received: {', '.join(map(str, photos))}"
-            )
-    names = sorted(set(train.damage_class))
+        if photos is not None:
+            _check_columns(photos)
+    names = sorted(set(labels_of(train)))
     if len(names) < 2:
         raise DataError(
             f"Expected two classes or more to tell apart. Received: {names}"
         )
-    reserved = sorted(RESERVED & set(names))
-    if reserved:
-        raise DataError(
-            "No class may be called like a column of the table of predictions.",
-            reserved,
-        )
-    unseen = set() if validation is None else set(validation.damage_class) - set(names)
+    unseen = set() if validation is None else set(labels_of(validation)) - set(names)
     if unseen:
         raise DataError(
             "Some classes of the validation photos are not among the training photos, "
@@ -121,6 +118,17 @@ def class_names(
             sorted(unseen),
         )
     return tuple(names)
+
+
+def _check_columns(photos: Any) -> None:
+    kind = type(photos).__name__
+    found = list(photos) if isinstance(photos, pd.DataFrame) else [f"a {kind}"]
+    if not {"image_path", "damage_class"} <= set(found):
+        raise DataError(
+            "Expected a table of photos with the columns image_path and damage_class. "
+            f"Received: {', '.join(map(str, found))}",
+            hint="The class stands in the table: trainer.fit(photos), without a y.",
+        )
 
 
 def data_hash(*sets: PhotoSet | None) -> str:

@@ -1,15 +1,24 @@
 """A trainer's options as plain values, ready for JSON, and made again from them."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import re
+import reprlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from carlib.backbones.architectures import ARCHS
 from carlib.backbones.backbone import Backbone
-from carlib.backbones.precisions import or_float32
+from carlib.backbones.precisions import PRECISIONS, or_float32
 from carlib.errors import CarlibError, OptionError
-from carlib.training import optimizers, schedules
+from carlib.model.manifest import oddities
+from carlib.training import optimizers, ranges, schedules
 from carlib.training.early_stopping import EarlyStopping
 from carlib.training.options import TrainingOptions
+
+_HINT = (
+    "Take what trainer.options() returned. For networks that aren't carlib's, or "
+    "weights that lie elsewhere, pass arch=, a Backbone."
+)
 
 
 def to_plain(
@@ -42,24 +51,79 @@ def from_plain(plain: Any, known: set[str], arch: Any = None) -> dict[str, Any]:
         OptionError: They aren't what `to_plain` returns.
         WeightsError: A backbone's weights aren't there.
     """
-    made = dict(plain) if isinstance(plain, Mapping) else {}
+    made = _checked(plain)
     made.pop("l2_chosen", None)  # a model's options tell it
     described = made.pop("backbones", None)
-    problems = [f"there is no option {name}" for name in made if name not in known]
+    problems = [
+        f"there is no option {reprlib.repr(name)}" for name in made if name not in known
+    ]
     if described is None and arch is None:
         problems.append("there are no backbones")
-    if problems:
-        hint = "Take what trainer.options() returned."
-        raise OptionError("These are not a trainer's options.", problems, hint)
     for name, make in _MAKERS.items():
         if made.get(name) is not None:
-            made[name] = _made(name, make, made[name])
+            made[name] = _made(name, make, made[name], problems)
+    if arch is None and described is not None:
+        problems += _backbone_problems(described)
+    if problems:
+        raise OptionError("These are not a trainer's options.", problems, _HINT)
     return made | {"arch": _remade(described) if arch is None else arch}
+
+
+def _checked(plain: Any) -> dict[Any, Any]:
+    """Return a dict of plain values of bounded depth; a copy."""
+    problems = ["they are not a dict"] if not isinstance(plain, Mapping) else []
+    problems += dict.fromkeys(oddities(plain, texts=False))
+    if problems:
+        raise OptionError("These are not a trainer's options.", problems, _HINT)
+    return dict(plain)
+
+
+def _backbone_problems(described: Any) -> Iterator[str]:
+    """Yield what is wrong with backbones' options, before weights are looked for."""
+    if not isinstance(described, list | tuple) or not described:
+        yield f"backbones must be a list of them. Received: {reprlib.repr(described)}"
+        return
+    for number, each in enumerate(described, 1):
+        where = f" of backbone {number}"
+        fields = each if isinstance(each, Mapping) else {}
+        for name in [name for name in fields if name not in _BACKBONE]:
+            yield f"there is no option {reprlib.repr(name)}{where} in backbones"
+        for name, (text, passes) in _BACKBONE.items():
+            value = fields.get(name, ...)
+            if value is ... and name != "calibration":
+                yield f"{name}{where} in backbones is missing"
+            elif value is not ... and not passes(value):
+                got = reprlib.repr(value)
+                yield f"{name}{where} in backbones must be {text}. Received: {got}"
+
+
+def _is_local(value: Any) -> bool:
+    """Tell whether a path leads to no other machine: Windows would log in there."""
+    return isinstance(value, str) and not re.match(r"[\\/]{2}|\w+://", value)
+
+
+_BACKBONE: dict[str, ranges.Expected] = {
+    "arch": (
+        f"one of {', '.join(ARCHS)}",
+        lambda value: (
+            isinstance(value, str) and value.casefold() in map(str.casefold, ARCHS)
+        ),
+    ),
+    "weights": (
+        'a path on this machine, "imagenet" or None',
+        lambda value: value is None or _is_local(value),
+    ),
+    "weights_seed": ranges.SEED,
+    "precision": ranges.one_of(*PRECISIONS[1:]),
+    "calibration": ranges.or_none(
+        ranges.list_of("paths on this machine, of photos", _is_local)
+    ),
+}
 
 
 def _remade(described: Any) -> list[Backbone] | Backbone:
     try:
-        return _made("backbones", _backbones, described)
+        return _backbones(described)
     except CarlibError as error:
         hint = f"{error.hint} Or pass arch=, a Backbone.".strip()
         raise type(error)(error.message, error.problems, hint) from error
@@ -89,12 +153,18 @@ _MAKERS = {
 }
 
 
-def _made(name: str, make: Any, plain: Any) -> Any:
-    """Make an object of plain values that somebody may have written by hand."""
+def _made(name: str, make: Any, plain: Any, problems: list[str]) -> Any:
+    """Make an object of plain values that somebody may have written by hand.
+
+    What is wrong with them is added to `problems`.
+    """
     try:
         return make(plain)
-    except OptionError as error:
-        message = f"{name}: {error.message}"
-        raise OptionError(message, error.problems, error.hint) from error
-    except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
-        raise OptionError(f"{name} can't be made of {plain!r}: {error}") from error
+    except CarlibError as error:
+        problems.append(f"{name}: {error.message} {error.hint}".strip())
+        problems += [f"{name}: {line}" for line in error.problems]
+    except Exception as error:  # whatever Keras raises for values that it can't take
+        lines = str(error).splitlines() or [type(error).__name__]
+        got = reprlib.repr(plain)
+        problems.append(f"{name} can't be made of {got}: {lines[0][:200]}")
+    return None

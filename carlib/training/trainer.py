@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,11 +15,12 @@ import pandas as pd
 from carlib.backbones.backbone import Backbone
 from carlib.backbones.joined import about_weights, backbones_of, problems_of
 from carlib.bottlenecks.extract import extract
-from carlib.data.photos import as_sources
+from carlib.data.labels import labels_of
+from carlib.data.sources import as_sources
 from carlib.data.table import about
-from carlib.errors import CarlibError, OptionError
-from carlib.files import write_text
-from carlib.model.export import freeze_model, labels_text, write_frozen_graph
+from carlib.errors import CarlibError, ImageError, OptionError, together
+from carlib.files import as_path
+from carlib.model.export import write_final
 from carlib.model.model import ImageClassificationModel
 from carlib.training import loop, ranges
 from carlib.training.logs import KINDS, log_callbacks
@@ -130,11 +130,7 @@ class ImageClassificationTrainer(TrainingOptions):
         vars(self)["_stopped"] = False
         classes = class_names(train, validation)
         plain = self._options_of_model()
-        learned = self.photo_set(train, "Train", classes)
-        if validation is not None and len(validation):
-            watched = self.photo_set(validation, "Validation", classes)
-        else:
-            learned, watched = self.hold_out(learned)
+        learned, watched = self._bottlenecks(train, validation, classes)
         trained, history = self.train_head(learned, watched)
         model = ImageClassificationModel(
             backbones=self.backbones,
@@ -152,8 +148,28 @@ class ImageClassificationTrainer(TrainingOptions):
             ],
             workspace_path=self.workspace_path,
         )
-        self._write_final_model(model)
+        if self.workspace_path is not None and self.final_model_prefix is not None:
+            write_final(model, self.workspace_path, self.final_model_prefix)
         return model
+
+    def _bottlenecks(
+        self,
+        train: pd.DataFrame,
+        validation: pd.DataFrame | None,
+        classes: tuple[str, ...],
+    ) -> tuple[PhotoSet, PhotoSet | None]:
+        """Return what to train on and to watch; name all bad photos of both at once."""
+        is_given = validation is not None and len(validation)
+        given = {"Train": train} | ({"Validation": validation} if is_given else {})
+        sets, errors = [], []
+        for dataset, photos in given.items():
+            try:
+                sets.append(self.photo_set(photos, dataset, classes))
+            except ImageError as error:
+                errors.append(error)
+        if errors:
+            raise together(errors)
+        return tuple(sets) if len(sets) > 1 else self.hold_out(sets[0])
 
     def stop(self) -> None:
         """End the fit that is under way, after this epoch; a callback may call it.
@@ -191,7 +207,8 @@ class ImageClassificationTrainer(TrainingOptions):
             on_error=self.on_error,
             on_photo=functools.partial(self._photo, dataset),
         )
-        labels = photos.damage_class.map(classes.index).to_numpy(np.int32)
+        numbers = {name: number for number, name in enumerate(classes)}
+        labels = np.array([numbers[label] for label in labels_of(photos)], np.int32)
         return PhotoSet(features, np.arange(len(labels)), labels, classes).readable()
 
     def hold_out(self, train: PhotoSet) -> tuple[PhotoSet, PhotoSet | None]:
@@ -218,7 +235,7 @@ class ImageClassificationTrainer(TrainingOptions):
             reporter.note(epoch, figures)
             return self._stopped
 
-        with log_callbacks(self.logs, Path(self.workspace_path or ".")) as written:
+        with log_callbacks(self.logs, as_path(self.workspace_path or ".")) as written:
             # The listener comes last: whoever else is told may call `stop`.
             callbacks = [*self.callbacks, *written, listener(hear)]
             trained = loop.train_head(self, train, watched, callbacks)
@@ -292,14 +309,6 @@ class ImageClassificationTrainer(TrainingOptions):
     def _tell(self, metrics: BottleneckMetrics | EpochMetrics) -> None:
         if self.metrics_callback:
             self.metrics_callback(metrics)
-
-    def _write_final_model(self, model: ImageClassificationModel) -> None:
-        if self.workspace_path is None or self.final_model_prefix is None:
-            return
-        slugs = [backbone.architecture.slug for backbone in self.backbones]
-        path = Path(self.workspace_path) / f"{self.final_model_prefix}{'+'.join(slugs)}"
-        write_frozen_graph(freeze_model(model), path.with_name(f"{path.name}.pb"))
-        write_text(path.with_name(f"{path.name}.labels.txt"), labels_text(model))
 
 
 def _is_file_prefix(value: Any) -> bool:

@@ -104,8 +104,37 @@ def test_a_probability_of_zero_costs_as_much_as_1e_15():
     assert found.log_loss == pytest.approx(LEAST / 2)
 
 
-def test_a_score_above_one_counts_as_one():
-    assert evaluate(predictions(["a", "b"], [[3, 0, 0], [0, 1, 0]])).log_loss == 0
+def test_rounding_above_one_counts_as_one():
+    rounded = [[1.0000001, 0, 0], [0, 1, 0]]
+    assert evaluate(predictions(["a", "b"], rounded)).log_loss == 0
+
+
+@pytest.mark.parametrize("own", [[1, 2, 1], [True, False, True], [0.5, 0.25, 3]])
+def test_a_column_of_ones_own_is_no_class(own):
+    table = predictions(["a", "b", "a"], [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [1, 0, 0]])
+    with pytest.raises(DataError, match="sum to 1(.|\n)*Put 'fold', which is none"):
+        evaluate(table.assign(fold=own))
+    with pytest.raises(DataError, match="Divide them by 100"):
+        evaluate(table.assign(**{name: table[name] * 100 for name in "abc"}))
+
+
+def test_predictions_that_know_their_classes_are_not_misled(trained, photos):
+    table = trained.predict(photos[:40], progress=False)
+    expected = evaluate(table).to_dict()
+    own = table.assign(fold=1, correct=table.predicted_label == table.damage_class)
+    assert evaluate(own).to_dict() == expected
+    assert evaluate(own[own.columns[::-1]][:40]).to_dict() == expected
+
+
+def test_classes_that_were_retyped_on_their_way_are_told_of():
+    table = predictions([1, 2], [[0.8, 0.2], [0.2, 0.8]], ["001", "002"])
+    with pytest.raises(DataError, match="Received: 1, 2(.|\n)*carlib.read_csv"):
+        evaluate(table)
+
+
+def test_labels_are_compared_in_one_form():
+    table = predictions(["Tu\u0308r ", "b"], [[0.8, 0.2], [0.2, 0.8]], ["Tür", "b"])
+    assert evaluate(table).micro_accuracy == 1
 
 
 def test_classes_without_a_photo_stay_out_of_the_macro_accuracy_and_read_na():
@@ -176,7 +205,7 @@ def test_actual_classes_may_be_added_behind_the_probabilities():
 
 
 def test_neither_the_table_nor_its_rows_order_or_index_matters(tmp_path):
-    table = predictions(list("abcab"), np.eye(3)[[0, 1, 1, 2, 1]] * 0.6 + 0.1)
+    table = predictions(list("abcab"), np.eye(3)[[0, 1, 1, 2, 1]] * 0.25 + 0.25)
     copy = table.copy()
     shuffled = table.iloc[[3, 1, 4, 0, 2]].set_index(pd.Index([7, 7, 7, 7, 7]))
     assert evaluate(shuffled).to_dict() == evaluate(table).to_dict()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from statistics import NormalDist
 
 import numpy as np
@@ -112,6 +113,83 @@ def test_numbers_of_more_than_ten_classes_are_aligned():
         matrix(np.eye(11, dtype=int), [f"class_{i}" for i in range(11)])
     )
     assert " 9.  class_9 ||" in text and "10. class_10 ||" in text
+
+
+def test_a_name_too_long_for_a_table_is_cut():
+    names = ["x" * 60, "y" * 61, "a\x1b[31m\nb"]
+    lines = str(evaluate(predictions(names, np.eye(3), names=names))).splitlines()
+    assert max(map(len, lines)) < 130
+    assert sum("x" * 60 in line for line in lines) == 3
+    assert sum("y" * 59 + "…" in line for line in lines) == 2
+    assert sum(r"a\x1b[31m\nb" in line for line in lines) == 2
+
+
+# --- many classes --------------------------------------------------------------------
+
+
+def many(classes: int, wrong: dict[int, int], photos: int = 4):
+    """Evaluate photos of classes, so many of some taken for the class next to them."""
+    names = [f"class_{i}" for i in range(classes)]
+    answers = {
+        place: [place] * (photos - wrong.get(place, 0))
+        + [(place + 1) % classes] * wrong.get(place, 0)
+        for place in range(classes)
+    }
+    rows = [(names[i], answer) for i, told in answers.items() for answer in told]
+    scores = np.eye(classes)[[answer for _, answer in rows]]
+    return evaluate(predictions([name for name, _ in rows], scores, names=names))
+
+
+def test_thirty_classes_have_their_confusion_table():
+    found = many(30, {3: 1})
+    assert str(found).endswith(confusion_text(found.confusion_matrix))
+    assert "of 30 classes" not in str(found)
+    assert len(re.findall(r"^class_\d+ ", str(found), re.MULTILINE)) == 30
+
+
+def test_of_many_classes_the_worst_are_printed_and_the_pairs_most_confused():
+    found = many(1_000, {500: 3, 7: 2, 999: 2} | dict.fromkeys(range(20, 60), 1))
+    _, table = str(found).split("\n30 of 1,000 classes: those with the most mistakes\n")
+    table, pairs = table.split("\nMost confused: 15 of 43 pairs of classes\n")
+    classes = [line.split()[0] for line in table.splitlines()]
+    worst = ["class_500", "class_7", "class_999"]
+    assert classes == ["class", *worst, *(f"class_{i}" for i in range(20, 47))]
+    assert table.splitlines()[1].split() == [
+        *("class_500", "1.0000", "0.2500", f"{found.per_class.log_loss[500]:.4f}", "4")
+    ]
+    assert pairs.splitlines()[:4] == [
+        "actual     predicted  photos",
+        "class_500  class_501       3",
+        "class_7    class_8         2",
+        "class_999  class_0         2",
+    ]
+    assert len(pairs.splitlines()) == 16
+
+
+def test_print_has_a_bound_whatever_the_classes_and_is_quick():
+    names = [f"{i}" + "x" * 300 for i in range(1_000)]
+    scores = np.eye(1_000)[[*range(1, 500), 0, *range(500)]]
+    actual = [*names[:500], *(f"unknown {i}" + "y" * 300 for i in range(500))]
+    found = evaluate(predictions(actual, scores, names=names), top_k=1_000)
+    start = time.perf_counter()
+    text = str(found)
+    assert time.perf_counter() - start < 1
+    assert len(text.encode()) < 12_000 and len(found._repr_html_()) < 12_000
+    assert len(text.splitlines()) < 100
+
+
+def test_many_classes_without_a_mistake_have_no_pairs():
+    assert str(many(31, {})).endswith("\nNo class is taken for another.")
+
+
+def test_classes_without_a_photo_are_named_beside_the_macro_accuracy():
+    note = "classes present;\nno photo here is of "
+    text = str(evaluate(predictions(["a", "b"], np.eye(3)[:2])))
+    assert f"{note}'c'." in text
+    assert note not in str(evaluate(predictions(["a", "b", "c"], np.eye(3))))
+    names = list("abcdefgh")
+    text = str(evaluate(predictions(["a"], np.eye(8)[:1], names=names)))
+    assert f"{note}'b', 'c', 'd', 'e', 'f', and 2 more." in text
 
 
 # --- require -------------------------------------------------------------------------
