@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from carlib.plots.style import FAINT, FIRST, INK, PALE, SECOND, check_table, house_style
+from carlib.evaluation.metrics import MOST_CLASSES, part_of, worst
+from carlib.plots.style import (
+    FAINT,
+    FIRST,
+    INK,
+    PALE,
+    SECOND,
+    check_table,
+    house_style,
+    legible,
+    room_for,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +39,8 @@ DATASETS = {
 def plot_class_balance(photos: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
     """Draw how many photos each class has, for training and for validation.
 
+    Of more than 30 classes, the 30 with the most photos.
+
     Args:
         photos: Columns damage_class and subset (T or V), as from `load_index`.
         ax: Where to draw. Defaults to a figure of its own.
@@ -36,23 +49,29 @@ def plot_class_balance(photos: pd.DataFrame, ax: "Axes | None" = None) -> "Axes"
         DataError: There are no photos, or a column is missing.
     """
     check_table(photos, ("damage_class", "subset"))
-    counts = pd.crosstab(photos["damage_class"], photos["subset"])
-    with house_style() as plt:
+    every = pd.crosstab(photos["damage_class"], photos["subset"])
+    counts, title = every, "Photos of each class"
+    if len(every) > MOST_CLASSES:
+        sizes = every.sum(axis=1).sort_values(ascending=False, kind="stable")
+        counts = every.loc[sizes.index[:MOST_CLASSES]]
+        title += f"\n{part_of(len(every), 'photos')}"
+    with house_style(ax) as plt:
         ax = plt.subplots(figsize=(8, 1 + 0.5 * len(counts)))[1] if ax is None else ax
         for place, subset in enumerate(counts.columns):
-            _bars(ax, counts[subset], place, counts.shape[1])
-        ax.set_yticks(range(len(counts)), counts.index)
+            total = every[subset].sum()
+            _bars(ax, counts[subset], total, place, counts.shape[1])
+        ax.set_yticks(range(len(counts)), [*map(legible, counts.index)])
         ax.set_xticks([])
         ax.invert_yaxis()
-        ax.margins(x=0.08)
+        ax.margins(x=0.08, y=0.5 / max(10, len(counts)))
         ax.tick_params(axis="y", length=0)
         ax.spines[["bottom", "left"]].set_visible(False)
-        ax.set_title("Photos of each class", pad=28)
+        ax.set_title(title, pad=28)
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderpad=0.2)
     return ax
 
 
-def _bars(ax: "Axes", counts: pd.Series, place: int, places: int) -> None:
+def _bars(ax: "Axes", counts: pd.Series, total: int, place: int, places: int) -> None:
     """Draw one subset's bars, each at its place within its class."""
     training, height = counts.name == "T", 0.76 / places
     bars = ax.barh(
@@ -62,7 +81,7 @@ def _bars(ax: "Axes", counts: pd.Series, place: int, places: int) -> None:
         color=FIRST if training else "white",
         edgecolor=FIRST if training else SECOND,
         hatch=None if training else "/////",
-        label=f"{SUBSETS.get(counts.name, counts.name)}: {counts.sum():,}",
+        label=f"{legible(SUBSETS.get(counts.name, counts.name))}: {total:,}",
     )
     ax.bar_label(bars, fmt="{:,.0f}", padding=4, fontsize=9)
 
@@ -84,7 +103,7 @@ def plot_history(model_or_history: Any, ax: "Sequence[Axes] | None" = None) -> "
     judged = history[history["dataset"] == judge].set_index("epoch")
     best = getattr(model_or_history, "best_epoch", None)
     best = judged["accuracy"].idxmax() if best is None else best
-    with house_style() as plt:
+    with house_style(ax) as plt:
         from matplotlib.ticker import MaxNLocator
 
         if ax is None:
@@ -109,7 +128,7 @@ def _curves(ax: "Axes", history: pd.DataFrame, column: str) -> None:
     for dataset, rows in history.groupby("dataset", sort=False):
         look = DATASETS.get(dataset, {"color": FAINT})
         x, y = rows["epoch"], rows[column]
-        ax.plot(x, y, label=dataset, markevery=every, **look)
+        ax.plot(x, y, label=legible(dataset), markevery=every, **look)
     ax.grid(axis="y")
 
 
@@ -128,18 +147,22 @@ def plot_confusion(metrics: "Metrics", ax: "Axes | None" = None) -> "Axes":
 
     The diagonal also shows each class's recall. The title gives the accuracies with
     their 95 % intervals, and what always answering the most frequent class would score.
+    Of more than 30 classes, the 30 with the most mistakes.
 
     Args:
         metrics: What `evaluate` returns.
         ax: Where to draw. Defaults to a figure of its own.
     """
-    counts = metrics.confusion_matrix.to_numpy()
-    support = counts.sum(axis=1)
+    every, places = metrics.confusion_matrix, worst(metrics.confusion_matrix)
+    counts = every.to_numpy()[np.ix_(places, places)]
+    support = every.to_numpy().sum(axis=1)[places]
     share = counts / np.maximum(support, 1)[:, None]
-    names = list(metrics.confusion_matrix.index)
-    with house_style() as plt:
-        side = max(4.5, 1.6 + 0.62 * len(names))
-        ax = plt.subplots(figsize=(max(6.4, side + 1), side))[1] if ax is None else ax
+    with house_style(ax) as plt:
+        names = [legible(name) for name in every.index[places]]
+        if ax is None:
+            side, more = max(4.5, 1.6 + 0.62 * len(names)), room_for(names, 16)
+            size = (max(6.4, side + 1) + more, side + 0.6 * more)
+            ax = plt.subplots(figsize=size)[1]
         ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
         for (row, column), count in np.ndenumerate(counts):
             _cell(ax, row, column, count, share[row, column])
@@ -152,7 +175,7 @@ def plot_confusion(metrics: "Metrics", ax: "Axes | None" = None) -> "Axes":
         ax.set_ylabel("Actual class (photos)")
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-        ax.set_title(_accuracies(metrics), fontsize=10)
+        ax.set_title(_accuracies(metrics) + _part(every, counts), fontsize=10)
     return ax
 
 
@@ -174,4 +197,13 @@ def _accuracies(metrics: "Metrics") -> str:
     ]
     line = "{}-accuracy {:.2f} (95 %: {:.2f} – {:.2f}), baseline {:.2f}"
     lines = [line.format(*figure) for figure in figures]
-    return "\n".join([*lines, f"Baseline: always “{metrics.majority_class}”"])
+    return "\n".join([*lines, f"Baseline: always “{legible(metrics.majority_class)}”"])
+
+
+def _part(every: pd.DataFrame, counts: np.ndarray) -> str:
+    """Say of which classes, and of how many of the mistakes, these counts are."""
+    if len(every) == len(counts):
+        return ""
+    mistakes = [int(n.sum() - n.trace()) for n in (counts, every.to_numpy())]
+    between = "{:,} of {:,} mistakes are between them".format(*mistakes)
+    return f"\n{part_of(len(every), 'mistakes')}; {between}"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from carlib.errors import OptionError
 from carlib.evaluation.compare import Comparison, arch_lines, figure_of
 from carlib.evaluation.cross_validation import METRICS
-from carlib.plots.style import FAINT, FIRST, INK, SECOND, house_style
+from carlib.evaluation.metrics import MOST_CLASSES
+from carlib.plots.style import FAINT, FIRST, INK, SECOND, drawable, house_style, legible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,8 @@ def plot_comparison(
 ) -> "Figure":
     """Draw each arch's figures with their 95 % intervals, an arch a row.
 
-    A dotted line marks the first row's figure; speed and size stand in the labels.
+    A dotted line marks the first row's figure; speed and size stand in the labels. Of
+    more than 30 archs, the first 30.
 
     Args:
         comparison: What `compare` returns.
@@ -33,12 +35,12 @@ def plot_comparison(
     Example:
         >>> carlib.plot_comparison(comparison);
     """
-    rows = list(comparison.table.itertuples(index=False))
+    rows = list(comparison.table.head(MOST_CLASSES).itertuples(index=False))
     if ax is not None and len(ax) != len(METRICS):
         raise OptionError(f"Expected three Axes, got {len(ax)}.")
-    with house_style() as plt:
+    with house_style(ax) as plt:
         if ax is None:
-            title = f"{comparison.title()}\n{LEGEND}"
+            title = _title(comparison)
             size = (9.5, 1.6 + 0.85 * len(rows) + 0.18 * title.count("\n"))
             figure, ax = plt.subplots(1, len(METRICS), sharey=True, figsize=size)
             figure.suptitle(title, x=0.01, ha="left")
@@ -50,6 +52,13 @@ def plot_comparison(
         ax[0].set_yticks(range(len(rows)), map(_label, rows))
         ax[0].set_ylim(len(rows) - 0.5, -0.6)
     return ax[0].figure
+
+
+def _title(comparison: Comparison) -> str:
+    lines = [*comparison.title().split("\n"), LEGEND]
+    if len(comparison.table) > MOST_CLASSES:
+        lines.append(f"The first {MOST_CLASSES} of {len(comparison.table):,} archs.")
+    return "\n".join(map(drawable, lines))
 
 
 def _panel(ax: "Axes", rows: Sequence[Any], metric: str) -> None:
@@ -75,4 +84,4 @@ def _panel(ax: "Axes", rows: Sequence[Any], metric: str) -> None:
 def _label(row: Any) -> str:
     """Return an arch's names, its speed and its size, below one another."""
     cost = f"{row.photos_per_second:,.0f} photos/s, {row.megabytes:,.1f} MB"
-    return "\n".join([*arch_lines(row.arch), cost])
+    return "\n".join([*map(legible, arch_lines(row.arch)), cost])

@@ -1,49 +1,64 @@
 """Photos side by side: some of each class, and the worst mistakes."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from carlib.data.images import decode, read
+from carlib.data.images import thumbnail
+from carlib.data.opening import read
 from carlib.errors import DataError, OptionError
-from carlib.plots.style import check_table, house_style
+from carlib.evaluation.metrics import MOST_CLASSES, part_of
+from carlib.plots.style import check_table, house_style, legible, room_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MOST_PER_CLASS, MOST_MISTAKES = 20, 100
+SIDE = 320  # pixels of a picture, twice what it is shown at, for sharp screens
+
 
 def show_photos(photos: pd.DataFrame, per_class: int = 4, seed: int = 0) -> "Figure":
     """Show some photos of each class, drawn by chance, a row a class.
 
+    Of more than 30 classes, the 30 with the most photos.
+
     Args:
         photos: Columns image_path and damage_class, as from `load_index`.
-        per_class: Photos a class; a class that has fewer shows all.
+        per_class: Photos a class, 20 at most; a class that has fewer shows all.
         seed: The same seed draws the same photos.
 
     Raises:
         DataError: There are no photos, or a column is missing.
         ImageError: A drawn photo can't be read.
-        OptionError: `per_class` is less than 1.
+        OptionError: `per_class` isn't from 1 to 20.
 
     Example:
         >>> carlib.show_photos(photos, per_class=3);
     """
     check_table(photos, ("image_path", "damage_class"))
-    _check_positive("per_class", per_class)
-    classes = list(photos.groupby("damage_class"))
+    _check_count("per_class", per_class, MOST_PER_CLASS)
+    sizes = photos.groupby("damage_class").size()
+    largest = sizes.sort_values(ascending=False, kind="stable").index[:MOST_CLASSES]
+    some = photos[photos["damage_class"].isin(largest)]
+    classes = list(some.groupby("damage_class"))
     # All photos are read before there is a figure, lest a bad one leaves half a figure.
     drawn = [_draw(members, per_class, seed) for _, members in classes]
     with house_style() as plt:
+        names = [legible(name) for name, _ in classes]
         shape = (len(classes), per_class)
-        size = (1.5 + 1.4 * per_class, 1.45 * len(classes))
+        size = (1.5 + 1.4 * per_class + room_for(names, 16), 1.45 * len(classes))
         figure, grid = plt.subplots(*shape, figsize=size, squeeze=False)
-        for axes, (name, members), pictures in zip(grid, classes, drawn, strict=True):
+        for axes, (_, members), name, pictures in zip(
+            grid, classes, names, drawn, strict=True
+        ):
             _fill(axes, pictures)
             label = f"{name}\n{len(members):,} photos"
             axes[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=8)
+        if len(sizes) > MOST_CLASSES:
+            figure.suptitle(part_of(len(sizes), "photos"), x=0.01, ha="left")
     return figure
 
 
@@ -54,17 +69,17 @@ def show_mistakes(predictions: pd.DataFrame, n: int = 8) -> "Figure":
         predictions: Columns image_path, damage_class (the actual class),
             predicted_label and score, as from `model.predict`. Rows that lack one of
             the last three are left out.
-        n: Photos at most.
+        n: Photos at most, 100 or less.
 
     Raises:
         DataError: A column is missing, or no row has them all.
         ImageError: A photo can't be read.
-        OptionError: `n` is less than 1.
+        OptionError: `n` isn't from 1 to 100.
 
     Example:
         >>> carlib.show_mistakes(model.predict(validation));
     """
-    _check_positive("n", n)
+    _check_count("n", n, MOST_MISTAKES)
     scored = _scored(predictions)
     wrong = scored[scored["damage_class"] != scored["predicted_label"]]
     worst = wrong.sort_values("score", ascending=False, kind="stable").head(n)
@@ -81,18 +96,24 @@ def _mistakes(worst: pd.DataFrame, heading: str) -> "Figure":
     pictures = [_picture(path) for path in worst["image_path"]]
     rows = -(-len(worst) // 4)
     with house_style() as plt:
-        size = (8, 2.5 * rows + 0.35)
+        titles = [_title(row) for row in worst.itertuples()]
+        lines = [line for title in titles for line in title.split("\n")]
+        size = (8 + 3.2 * room_for(lines, 26), 2.5 * rows + 0.35)
         figure, grid = plt.subplots(rows, 4, figsize=size, squeeze=False)
         _fill(grid.flat, pictures)
-        for ax, row in zip(grid.flat, worst.itertuples(), strict=False):
-            lines = [
-                f"actual: {row.damage_class}",
-                f"predicted: {row.predicted_label}",
-                f"score: {row.score:.2f}",
-            ]
-            ax.set_title("\n".join(lines), fontsize=8.5, pad=5)
+        for ax, title in zip(grid.flat, titles, strict=False):
+            ax.set_title(title, fontsize=8.5, pad=5)
+            ax.set_anchor("W")  # a narrow photo's title has its column's whole width
         figure.suptitle(heading, x=0.01, ha="left")
     return figure
+
+
+def _title(row: Any) -> str:
+    return (
+        f"actual: {legible(row.damage_class)}\n"
+        f"predicted: {legible(row.predicted_label)}\n"
+        f"score: {row.score:.2f}"
+    )
 
 
 def _scored(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -116,7 +137,7 @@ def _draw(members: pd.DataFrame, count: int, seed: int) -> list[np.ndarray]:
 
 
 def _picture(path: str) -> np.ndarray:
-    return decode(read(path), str(path))
+    return thumbnail(read(path), SIDE, str(path))
 
 
 def _fill(axes: Iterable["Axes"], pictures: list[np.ndarray]) -> None:
@@ -137,6 +158,9 @@ def _sentence(text: str) -> "Figure":
     return figure
 
 
-def _check_positive(name: str, value: int) -> None:
-    if value < 1:
-        raise OptionError(f"Expected {name} to be at least 1, got {value!r}.")
+def _check_count(name: str, value: int, most: int) -> None:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not (whole and 1 <= value <= most):
+        raise OptionError(
+            f"{name} must be a whole number from 1 to {most}. Received: {value!r}"
+        )

@@ -22,7 +22,7 @@ PREDICTIONS = pd.DataFrame(
     {
         "damage_class": ["dent"] * 4 + ["lamp"] * 2,
         "score": 0.7,
-        "dent": [0.7, 0.7, 0.7, 0.3, 0.1, 0.7],
+        "dent": [0.7, 0.7, 0.7, 0.3, 0.3, 0.7],
         "lamp": [0.3, 0.3, 0.3, 0.7, 0.7, 0.3],
         "scratch": 0.0,
     }
@@ -196,6 +196,51 @@ def test_confusion_has_a_row_for_a_label_the_model_does_not_know():
     table = PREDICTIONS.assign(damage_class=["dent"] * 5 + ["rust"])
     ax = carlib.plot_confusion(evaluate(table))
     assert labels(ax.yaxis)[-1] == "rust (1)"
+
+
+def many(classes: int, wrong: dict[int, int]) -> pd.DataFrame:
+    """Four photos a class, of some classes so many of them taken for the class next."""
+    names = [f"class_{i:03}" for i in range(classes)]
+    scores, actual = [], []
+    for place, name in enumerate(names):
+        for photo in range(4):
+            missed = photo < wrong.get(place, 0)
+            scores.append(np.eye(classes)[(place + missed) % classes])
+            actual.append(name)
+    table = pd.DataFrame(scores, columns=names)
+    table.insert(0, "score", 1.0)
+    table.insert(0, "damage_class", actual)
+    return table
+
+
+def test_of_many_classes_the_confusion_is_of_those_with_the_most_mistakes():
+    wrong = dict.fromkeys(range(10, 39), 1) | {50: 2, 39: 1}
+    ax = carlib.plot_confusion(evaluate(many(60, wrong)))
+    names = [f"class_{i:03}" for i in (50, *range(10, 39))]
+    assert labels(ax.xaxis) == names
+    assert labels(ax.yaxis)[0] == "class_050 (4)"
+    assert len(ax.texts) == 900
+    assert texts(ax)[:3] == ["2\n50%", "0", "0"]
+    assert ax.get_title("left").splitlines()[-1] == (
+        "30 of 60 classes: those with the most mistakes; "
+        "28 of 32 mistakes are between them"
+    )
+
+
+def test_thirty_classes_are_all_there_in_their_order():
+    ax = carlib.plot_confusion(evaluate(many(30, {7: 3})))
+    assert labels(ax.xaxis) == [f"class_{i:03}" for i in range(30)]
+    assert "of 30 classes" not in ax.get_title("left")
+
+
+def test_of_many_classes_the_balance_is_of_the_largest():
+    sizes = {f"class_{i:02}": 1 + (i % 2) for i in range(59)}
+    names = [name for name, n in sizes.items() for _ in range(n)]
+    ax = carlib.plot_class_balance(pd.DataFrame({"damage_class": names, "subset": "T"}))
+    assert labels(ax.yaxis) == [*[n for n in sizes if sizes[n] == 2], "class_00"]
+    heading = "30 of 59 classes: those with the most photos"
+    assert ax.get_title("left").splitlines()[-1] == heading
+    assert ax.get_legend().get_texts()[0].get_text() == "Training: 88"
 
 
 def test_charts_draw_into_the_axes_they_are_given():

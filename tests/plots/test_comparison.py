@@ -1,6 +1,9 @@
 """The chart of a comparison."""
 
+import dataclasses
+
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 
 from carlib.errors import OptionError
@@ -46,3 +49,12 @@ def test_the_chart_may_be_drawn_into_axes_of_ones_own(comparison):
     assert figure.get_suptitle() == ""
     with pytest.raises(OptionError, match="three Axes, got 2"):
         plot_comparison(comparison, ax=axes[:2])
+
+
+def test_of_many_archs_the_first_are_drawn_and_the_chart_says_so(comparison):
+    table = pd.concat([comparison.table] * 11, ignore_index=True)
+    table["arch"] = [f"own_{i} $a_$" for i in range(33)]
+    figure = plot_comparison(dataclasses.replace(comparison, table=table))
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert len(labels) == 30 and labels[0].startswith("own_0 $a_$\n")
+    assert figure.get_suptitle().endswith("The first 30 of 33 archs.")

@@ -124,11 +124,50 @@ def test_missing_columns_and_rows_are_named(photos, predictions):
         carlib.show_mistakes(predictions.assign(score=None))
 
 
-def test_at_least_one_photo_must_be_asked_for(photos, predictions):
-    with pytest.raises(OptionError, match="per_class to be at least 1, got 0"):
-        carlib.show_photos(photos, per_class=0)
-    with pytest.raises(OptionError, match="n to be at least 1, got -1"):
-        carlib.show_mistakes(predictions, n=-1)
+def test_no_photo_and_too_many_cant_be_asked_for(photos, predictions):
+    expected = "per_class must be a whole number from 1 to 20. Received: "
+    for count in (0, 21, 10**9, 2.5, True, "4"):
+        with pytest.raises(OptionError, match=f"{expected}{count!r}"):
+            carlib.show_photos(photos, per_class=count)
+    for count in (-1, 101):
+        with pytest.raises(OptionError, match=f"^n must .* 100. Received: {count}"):
+            carlib.show_mistakes(predictions, n=count)
+
+
+def test_of_many_classes_the_largest_are_shown_and_the_figure_says_so(photos):
+    sizes = {f"class_{i:02}": 2 if i >= 3 else 1 for i in range(33)}
+    rows = [
+        (photos["image_path"][0], name) for name, n in sizes.items() for _ in "ab"[:n]
+    ]
+    many = pd.DataFrame(rows, columns=["image_path", "damage_class"])
+    figure = carlib.show_photos(many, per_class=1)
+    names = [ax.get_ylabel().partition("\n")[0] for ax in figure.axes]
+    assert names == [f"class_{i:02}" for i in range(3, 33)]
+    heading = "30 of 33 classes: those with the most photos"
+    assert figure.get_suptitle() == heading
+    assert carlib.show_photos(photos).get_suptitle() == ""
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"), [((1600, 1200), (240, 320)), ((5, 900), (320, 2))]
+)
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_photos_are_kept_at_the_size_they_are_shown_at(tmp_path, size, shape, suffix):
+    path = str(tmp_path / f"large.{suffix}")
+    Image.new("RGB", size, "white").save(path)
+    table = pd.DataFrame({"image_path": [path], "damage_class": ["dent"]})
+    predictions = table.assign(predicted_label="lamp", score=0.5)
+    for figure in (carlib.show_photos(table), carlib.show_mistakes(predictions)):
+        assert figure.axes[0].images[0].get_array().shape == (*shape, 3)
+
+
+def test_photos_are_shown_upright(tmp_path):
+    path, exif = str(tmp_path / "turned.jpg"), Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (800, 400), "white").save(path, exif=exif)
+    table = pd.DataFrame({"image_path": [path], "damage_class": ["dent"]})
+    image = carlib.show_photos(table).axes[0].images[0]
+    assert image.get_array().shape == (320, 160, 3)
 
 
 def test_grids_can_be_saved_without_a_warning(photos, predictions, tmp_path):
