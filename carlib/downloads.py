@@ -3,15 +3,17 @@
 import hashlib
 import os
 import threading
+import time
 from pathlib import Path
 
 from carlib.errors import CarlibError
 from carlib.files import atomic_path
-from carlib.messages import say
+from carlib.messages import bar, say
 
 # Seconds to connect, and between two pieces: a dead network is noticed in seconds,
 # a slow one isn't given up.
 TIMEOUT = (5, 15)
+PAUSES = (1.0, 4.0)  # seconds before a second and a third attempt
 PATIENCE = 8.0  # seconds in which the server must give any answer at all
 
 
@@ -25,7 +27,7 @@ def download(
     max_bytes: int,
     known_hash: str | None = None,
 ) -> Path:
-    """Download a file to a path, with a progress bar.
+    """Download a file to a path, with a progress bar, in three attempts at most.
 
     Args:
         max_bytes: Give up beyond this size.
@@ -40,7 +42,7 @@ def download(
     await_answer(address)
     try:
         with atomic_path(path) as temporary:
-            _fetch(address, temporary, max_bytes)
+            _fetch_again(address, temporary, max_bytes)
             _check(temporary, known_hash)
     except OSError as error:  # requests' own errors are OSErrors too
         raise DownloadError(_plain(error), hint=f"The address was {address}") from error
@@ -72,9 +74,30 @@ def await_answer(address: str) -> None:
         raise DownloadError(problem)
 
 
+def _fetch_again(address: str, path: Path, max_bytes: int) -> None:
+    """Fetch a file; try again where what went wrong may pass."""
+    for pause in (*PAUSES, None):
+        try:
+            return _fetch(address, path, max_bytes)
+        except OSError as error:
+            if pause is None or not _may_pass(error):
+                raise
+            say(f"{_plain(error)}; trying again in {pause:g} seconds.".capitalize())
+            time.sleep(pause)
+
+
+def _may_pass(error: OSError) -> bool:
+    import requests
+
+    answer = getattr(error, "response", None)
+    if isinstance(error, requests.HTTPError) and answer is not None:
+        return answer.status_code >= 500
+    passing = requests.ConnectionError | requests.Timeout
+    return isinstance(error, passing | requests.exceptions.ChunkedEncodingError)
+
+
 def _fetch(address: str, path: Path, max_bytes: int) -> None:
     import requests
-    from tqdm.auto import tqdm
 
     with (
         requests.get(address, timeout=TIMEOUT, stream=True) as answer,
@@ -83,9 +106,10 @@ def _fetch(address: str, path: Path, max_bytes: int) -> None:
         answer.raise_for_status()
         total = int(answer.headers.get("Content-Length", 0)) or None
         name = address.rsplit("/", 1)[-1]
-        with tqdm.wrapattr(file, "write", total, desc=name) as counted:
+        with bar(total, name, "B", unit_scale=True) as shown:
             for piece in answer.iter_content(2**16):
-                counted.write(piece)
+                file.write(piece)
+                shown.update(len(piece))
                 if file.tell() > max_bytes:
                     raise DownloadError("the file is larger than expected")
 
@@ -96,6 +120,11 @@ def _check(path: Path, known_hash: str | None) -> None:
         start = file.read(15)
         file.seek(0)
         found = hashlib.file_digest(file, algorithm or "sha256") if expected else None
+    if start.lstrip()[:5].lower() in (b"<!doc", b"<html"):
+        raise DownloadError(
+            f"a web page of {path.stat().st_size:,} bytes came in its place, such as a "
+            "network sends that wants a log-in"
+        )
     if found and found.hexdigest() != expected:
         raise DownloadError(
             f"{path.stat().st_size:,} bytes that begin with {start!r} came, with "

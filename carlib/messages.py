@@ -9,11 +9,17 @@ Example:
     >>> logging.getLogger("carlib").setLevel(logging.WARNING)
 """
 
+import contextlib
 import logging
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from carlib.errors import DataError, printable
+
+LOG_SECONDS = 30  # between two lines of progress in a log
 
 
 class _Printer(logging.Handler):
@@ -36,6 +42,47 @@ def say(message: str) -> None:
     Of what is said nothing but line ends is obeyed by a terminal.
     """
     _LOG.info("%s", "\n".join(map(printable, message.split("\n"))))
+
+
+@contextlib.contextmanager
+def bar(total: int | None, what: str, unit: str, **options: Any) -> Iterator[Any]:
+    """Yield a bar with the time left, tqdm's; where nobody watches, a line at times.
+
+    Args:
+        options: Others of tqdm's.
+
+    Example:
+        >>> with bar(len(photos), "Bottlenecks", "photo") as shown:
+        ...     shown.update()
+    """
+    from tqdm.auto import tqdm
+
+    if not _is_watched():
+        options |= {"mininterval": LOG_SECONDS, "maxinterval": 2 * LOG_SECONDS}
+        options |= {"file": _Lines(sys.stderr)}
+    with tqdm(total=total, desc=what, unit=unit, **options) as shown:
+        yield shown
+
+
+def _is_watched() -> bool:
+    """Tell whether progress is seen as it comes: at a terminal or in a notebook."""
+    stream = sys.stderr
+    in_notebook = type(stream).__module__.startswith(("ipykernel", "google.colab"))
+    return stream is None or in_notebook or stream.isatty()
+
+
+class _Lines:
+    """A stream on which each state of a bar is a line, and none takes one's place."""
+
+    def __init__(self, stream: Any):
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        if line := text.strip("\r\n "):
+            self._stream.write(f"{line}\n")
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 def require(path: str | os.PathLike, made_by: str) -> Path:

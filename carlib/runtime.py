@@ -11,19 +11,53 @@ from typing import Any
 from carlib.errors import CarlibError
 
 
-@functools.cache
+class _Process:
+    is_fork_of_a_busy_one = False
+
+
+def _note_fork() -> None:
+    busy = core.cache_info().currsize or _keras.cache_info().currsize
+    _Process.is_fork_of_a_busy_one = bool(busy)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
+
+
+def check_process() -> None:
+    """Refuse to go on where it could only hang: the threads stayed in the parent.
+
+    Raises:
+        CarlibError: This process was forked when a network or Keras had been in use.
+    """
+    if _Process.is_fork_of_a_busy_one:
+        raise CarlibError(
+            "Expected a process of its own. Received: a fork of one in which networks "
+            "have already run, where the next would wait for ever.",
+            hint="Start processes by multiprocessing.get_context('spawn'), or by joblib"
+            ", or fork before anything is predicted.",
+        )
+
+
 def keras() -> Any:
     """Import Keras with its TensorFlow backend and return the module.
 
     Raises:
-        CarlibError: Keras runs on another backend in this process, or not at all.
+        CarlibError: Keras runs on another backend in this process, or not at all; or
+            the process can't use it (see `check_process`).
     """
+    check_process()
+    return _keras()
+
+
+@functools.cache
+def _keras() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with _native_stderr_muted():
             import keras
-    except ImportError as error:  # mostly of another backend, which isn't installed
-        raise _not_on_tensorflow(str(error)) from error
+    except Exception as error:  # a backend that isn't installed, a keras.json damaged
+        raise _not_on_tensorflow(f"{type(error).__name__}: {error}") from error
     if keras.config.backend() != "tensorflow":
         raise _not_on_tensorflow(f"Keras on {keras.config.backend()}")
     return keras
@@ -32,15 +66,25 @@ def keras() -> Any:
 def _not_on_tensorflow(found: str) -> CarlibError:
     return CarlibError(
         f"Expected Keras on TensorFlow. Received: {found}",
-        hint="Set KERAS_BACKEND to tensorflow, or unset it, and start again.",
+        hint="Set KERAS_BACKEND to tensorflow, or unset it; look into the keras.json "
+        "in KERAS_HOME, or ~/.keras; and start again.",
     )
 
 
 def tensorflow() -> Any:
-    """Import TensorFlow, as Keras's backend, and return the module."""
+    """Import TensorFlow, as Keras's backend, and return the module.
+
+    Raises:
+        CarlibError: As from `keras`, or its eager execution is off.
+    """
     keras()
     import tensorflow
 
+    if not tensorflow.compat.v1.executing_eagerly_outside_functions():
+        raise CarlibError(
+            "Expected TensorFlow 2's eager execution. Received: it's switched off",
+            hint="Leave out tf.compat.v1.disable_eager_execution(), and start again.",
+        )
     return tensorflow
 
 

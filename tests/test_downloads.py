@@ -16,6 +16,7 @@ BODY = b"what was asked for" * 100
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(downloads, "PAUSES", (0, 0))
     with served(BODY) as server:
         yield server
 
@@ -52,9 +53,31 @@ def test_others_may_read_a_file_that_came(server, tmp_path):
 
 
 def test_another_content_is_refused_with_a_word_on_what_came(server, tmp_path):
-    server.body = b"<html>Log in first</html>"
+    server.body = b"25 bytes, and quite others"
     says = failure(server.address, tmp_path / "a", known_hash="0" * 64)
-    assert "25 bytes that begin with b'<html>Log in fi' came" in says
+    assert "26 bytes that begin with b'25 bytes, and q' came" in says
+
+
+def test_a_web_page_in_the_place_of_a_file_is_called_one(server, tmp_path):
+    server.body = b"\n<!DOCTYPE html><html>Log in first</html>"
+    says = failure(server.address, tmp_path / "a")
+    assert "a web page of 41 bytes came in its place" in says
+
+
+@pytest.mark.parametrize("fault", ["cut", "busy"])
+def test_what_may_pass_is_tried_again(server, tmp_path, monkeypatch, capsys, fault):
+    """A connection that was cut, a server that has too much to do."""
+    monkeypatch.setattr(downloads, "PAUSES", (1, 4))
+
+    def mend(seconds):
+        assert seconds == 1
+        server.fault, server.status = "", 200
+
+    server.fault, server.status = ("cut", 200) if fault == "cut" else ("", 503)
+    monkeypatch.setattr(time, "sleep", mend)
+    monkeypatch.setattr(downloads, "await_answer", lambda address: None)
+    assert download(server.address, tmp_path / "a", len(BODY)).read_bytes() == BODY
+    assert "trying again in 1 seconds" in capsys.readouterr().out
 
 
 def test_a_file_that_is_too_large_is_refused(server, tmp_path):

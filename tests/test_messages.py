@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from carlib.errors import DataError
-from carlib.messages import require, say
+from carlib.messages import bar, require, say
 
 LOG = logging.getLogger("carlib")
 
@@ -81,3 +81,25 @@ def test_what_a_notebook_needs_is_returned_or_says_who_makes_it(tmp_path):
     assert str(caught.value) == (
         "No photos.csv in workspace.\nRun 02_load_data.ipynb first: it makes it."
     )
+
+
+def test_progress_in_a_log_is_lines_and_not_one_that_is_written_over(monkeypatch):
+    log = io.StringIO()
+    with contextlib.redirect_stderr(log), bar(5_000, "Bottlenecks", "photo") as shown:
+        for _ in range(5_000):
+            shown.update()
+    lines = log.getvalue().splitlines()
+    assert "\r" not in log.getvalue() and 1 <= len(lines) <= 3
+    assert lines[-1].startswith("Bottlenecks: 100%")
+
+
+def test_what_is_said_never_reaches_a_terminal_raw(capsys):
+    say("a\x1b[31mb\nsecond \u202e line")
+    assert capsys.readouterr().out == "a\\x1b[31mb\nsecond \\u202e line\n"
+    error = DataError("in \x1b]0;x\x07", ["a\nb", "grün \udcfc"], "do\rthis")
+    assert str(error).split("\n") == [
+        r"in \x1b]0;x\x07",
+        r"  - a\nb",
+        r"  - grün \udcfc",
+        r"do\rthis",
+    ]

@@ -225,10 +225,22 @@ def test_a_sound_notebook_passes(bench):
 @pytest.mark.parametrize(
     ("cell", "said"),
     [
+        (NATIVE, "to stderr: native noise"),
+        ("import logging\nlogging.getLogger('lib').warning('mine')", "stderr: mine"),
+    ],
+)
+def test_what_libraries_write_to_stderr_is_told_and_fails_nothing(bench, cell, said):
+    result = bench.run(cell)
+    assert result.returncode == 0, result.stderr
+    assert "a library, In [2]" in result.stderr and said in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
         ("1 / 0", "In [2], `1 / 0`:\n    ZeroDivisionError: division by zero"),
         ("raise SystemExit(0)", "ended in SystemExit: 0; the cells after it never ran"),
         ("import warnings\nwarnings.warn('ours')", "UserWarning: ours"),
-        (NATIVE, "to stderr: native noise"),
         ("import os\nos.kill(os.getpid(), 9)", "the kernel died"),
         ("import time\ntime.sleep(60)", "took longer than 3 s"),
         ("get_ipython().ask_exit()\nprint = id", "did not print 'Checkpoint 01'"),

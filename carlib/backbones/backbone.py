@@ -289,6 +289,7 @@ class Backbone:
 
     def engine(self) -> engines.Engine:
         """Return what executes the network on this machine; made once."""
+        runtime.check_process()
         if self._engine is None:
             self._engine = self._open_engine()
         elif self._folder != self._kept_in:

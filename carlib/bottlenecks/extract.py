@@ -22,7 +22,7 @@ from carlib.bottlenecks.stat_index import StatIndex
 from carlib.data.photos import Photo, mirrored_key, read_ahead
 from carlib.data.sources import Source, as_sources
 from carlib.errors import ImageError
-from carlib.messages import say
+from carlib.messages import bar, say
 
 # When a shard is written: a run that is killed loses at most so much work, and at most
 # so many bytes wait in memory.
@@ -311,15 +311,13 @@ class _Lane:
 @contextlib.contextmanager
 def _bar(total: int, progress: bool, shards: Shards) -> Iterator[Any]:
     """Show and yield a bar; on an interrupt say how much is done."""
-    from tqdm.auto import tqdm
-
-    shown = progress and total > 0
-    with tqdm(total=total, desc="Bottlenecks", unit="photo", disable=not shown) as bar:
+    is_seen = progress and total > 0
+    with bar(total, "Bottlenecks", "photo", disable=not is_seen) as shown:
         try:
-            yield bar
+            yield shown
         except KeyboardInterrupt:
-            bar.close()
-            if shown:
+            shown.close()
+            if is_seen:
                 kept = " and kept. Run it again." if shards.keeps else "."
-                say(f"Stopped: {bar.n:,} of {total:,} are done{kept}")
+                say(f"Stopped: {shown.n:,} of {total:,} are done{kept}")
             raise

@@ -121,7 +121,8 @@ def _fetch(path: Path) -> Path:
         download(ADDRESS, path, MAX_BYTES)
         _check_layout(path)
     except (DownloadError, ArchiveError, DataError) as error:
-        raise _no_download(error.message.rstrip(".")) from error
+        said = error.message.rstrip(".").replace(str(path), path.name)
+        raise _no_download(said) from error
     return path
 
 

@@ -95,13 +95,15 @@ def opened(data: bytes, name: str) -> Iterator[Image.Image]:
     """
     if not data:
         raise ImageError(f"{name} is empty.")
+    if data.startswith(b"\x89PNG") and _chunks(data) > MAX_CHUNKS:
+        raise ImageError(f"{name} is a PNG of more than {MAX_CHUNKS:,} chunks.")
     with (
         in_words(name, data),
         _pillow_settings,
         Image.open(io.BytesIO(data), formats=READ) as image,
     ):
         check_size(image.size, name)
-        _check_effort(image, data, name)
+        _check_scans(image, data, name)
         yield image
 
 
@@ -188,15 +190,13 @@ def check_memory(image: Image.Image, name: str) -> None:
         )
 
 
-def _check_effort(image: Image.Image, data: bytes, name: str) -> None:
-    """Refuse a photo whose small file would keep a decoder busy for long."""
+def _check_scans(image: Image.Image, data: bytes, name: str) -> None:
+    """Refuse a small JPEG that would keep the decoder busy for long."""
     width, height = image.size
     if image.format in ("JPEG", "MPO"):
         scans = data.count(b"\xff\xda")  # which image data never hold otherwise
         if scans > 1 and scans * width * height > MAX_SCANNED:
             raise ImageError(f"{name} is a JPEG of {scans:,} scans: too many.")
-    if image.format == "PNG" and _chunks(data) > MAX_CHUNKS:
-        raise ImageError(f"{name} is a PNG of more than {MAX_CHUNKS:,} chunks.")
 
 
 def _chunks(png: bytes) -> int:

@@ -56,11 +56,13 @@ def read_csv(path: str | os.PathLike) -> pd.DataFrame:
             encoding="utf-8-sig",
             encoding_errors="surrogateescape",
         )
+        if not isinstance(table.index, pd.RangeIndex):
+            raise ValueError("rows have more fields than its header")
         table = table.rename(columns=_bare).map(_bare)
         names = list(table.columns)
         numbers = names[names.index("score") :] if "score" in names else []
         for name in numbers:
-            table[name] = pd.to_numeric(table[name].replace("", "nan"))
+            table[name] = table[name].map(lambda text: float(text or "nan"))
         return table
     except (OSError, ValueError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error

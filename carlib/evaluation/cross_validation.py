@@ -5,10 +5,9 @@ all that `ImageClassificationTrainer.fit` does, early stopping on its own share 
 training photos included.
 """
 
-import contextlib
 import dataclasses
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from carlib.data.table import about
 from carlib.evaluation.evaluate import LEAST_PROBABILITY, evaluate
 from carlib.evaluation.metrics import Metrics, prior_log_loss
 from carlib.evaluation.resampling import interval, resampled_means
+from carlib.messages import bar
 from carlib.training.folds import (
     OWN,
     check_classes,
@@ -174,9 +174,10 @@ def cross_validate(
     photos = photos.iloc[photo_set.rows].assign(damage_class=labels)
     distinct = distinct_photos(photo_set.keys)
     check_classes(photo_set, distinct, folds)
-    with _bar(trainer, folds * len(seeds), progress) as bar:
+    name = f"Cross-validation, {name_of(trainer.backbones)}"
+    with bar(folds * len(seeds), name, "fit", disable=not progress) as shown:
         runs = [
-            _run(trainer, photos, photo_set, distinct, folds, int(seed), bar)
+            _run(trainer, photos, photo_set, distinct, folds, int(seed), shown)
             for seed in seeds
         ]
     predictions = pd.concat(runs)
@@ -192,17 +193,6 @@ def cross_validate(
     )
 
 
-@contextlib.contextmanager
-def _bar(
-    trainer: ImageClassificationTrainer, total: int, progress: bool
-) -> Iterator[Any]:
-    from tqdm.auto import tqdm
-
-    name = f"Cross-validation, {name_of(trainer.backbones)}"
-    with tqdm(total=total, desc=name, unit="fit", disable=not progress) as bar:
-        yield bar
-
-
 def _run(
     trainer: ImageClassificationTrainer,
     photos: pd.DataFrame,
@@ -210,7 +200,7 @@ def _run(
     distinct: np.ndarray,
     folds: int,
     seed: int,
-    bar: Any,
+    shown: Any,
 ) -> pd.DataFrame:
     """Return one seed's predictions of all photos, each by the head without it."""
     seeded = dataclasses.replace(trainer, seed=seed)
@@ -220,7 +210,7 @@ def _run(
         held_out = fold == number
         head = train_head(seeded, *seeded.hold_out(photo_set.some(~held_out)))
         scores[held_out] = head.probabilities(photo_set.some(held_out))
-        bar.update()
+        shown.update()
     return _table(photos, photo_set.classes, seed, fold, scores)
 
 

@@ -130,6 +130,9 @@ def _usable_rows(
     usable = np.isfinite(scores).all(axis=1) & _filled(predictions["damage_class"])
     if "error" in predictions:
         usable &= ~_filled(predictions["error"])
+    if predictions.empty:
+        hint = "Have the data photos in V? load_index says so where they have none."
+        raise DataError("Expected photos to evaluate. Received: none", hint=hint)
     if not usable.any():
         raise DataError(
             f"None of the {len(predictions):,} rows can be evaluated.",

@@ -5,6 +5,7 @@ Both formats take `pixels`, uint8 (n, height, width, 3), RGB and of any size, an
 """
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,14 @@ from typing import Any
 import numpy as np
 
 from carlib import runtime
-from carlib.errors import ExportError, OptionError
-from carlib.files import atomic_folder, write_bytes, write_text
+from carlib.errors import ExportError, OptionError, printable
+from carlib.files import (
+    as_path,
+    atomic_folder,
+    named_in_errors,
+    write_bytes,
+    write_text,
+)
 from carlib.model.keras_model import resized
 from carlib.model.model import ImageClassificationModel
 
@@ -60,16 +67,36 @@ def export(
         raise OptionError(
             f"Expected formats of {', '.join(_WRITERS)}. Received: {list(formats)}"
         )
-    folder = Path(folder)
+    folder = as_path(folder)
     _check_target(folder, overwrite)
     frozen = freeze_model(model)
-    with atomic_folder(folder, replace=True) as temporary:
+    with named_in_errors(folder), atomic_folder(folder, replace=True) as temporary:
         for name in formats:
             write, read, file = _WRITERS[name]
             write(frozen, temporary / file)
             _prove(name, read(temporary / file), model)
         write_text(temporary / LABELS, labels_text(model))
     return {name: folder / _WRITERS[name][2] for name in formats}
+
+
+def write_final(
+    model: ImageClassificationModel, workspace_path: str | os.PathLike, prefix: str
+) -> None:
+    """Write a trained model's frozen graph and its labels into the workspace.
+
+    It's a by-product: where it can't be made or written, a warning says so.
+    """
+    slugs = "+".join(backbone.architecture.slug for backbone in model.backbones)
+    path = as_path(workspace_path) / f"{prefix}{slugs}"
+    try:
+        write_frozen_graph(freeze_model(model), path.with_name(f"{path.name}.pb"))
+        write_text(path.with_name(f"{path.name}.labels.txt"), labels_text(model))
+    except Exception as error:  # whatever it is, the model is worth more
+        warnings.warn(
+            f"The model is trained, but its {path.name}.pb could not be written: "
+            f"{printable(error)}. Write it by carlib.export.",
+            stacklevel=3,
+        )
 
 
 def labels_text(model: ImageClassificationModel) -> str:

@@ -13,12 +13,9 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-# Whole lines that libraries, not the workshop, write to stderr, and that tell a person
-# nothing. Whatever else is on stderr fails the notebook.
-KNOWN_NOISE = (
-    # Logged where a fresh machine takes more than five seconds over it.
-    r"Matplotlib is building the font cache; this may take a moment\.",
-)
+# A line on stderr that is the workshop's own: a warning that arose in carlib or in a
+# cell, or an error that nobody caught. Whatever else stands there is a library's.
+OURS = re.compile(r"(carlib[/\\]|ipykernel_\d|<stdin>|<string>).*Warning:|Traceback")
 
 
 class RunError(Exception):
@@ -73,7 +70,7 @@ def problems(notebook: NotebookNode, marker: str) -> list[str]:
     if any(left):
         return [line for line in left if line]
     unfinished = [] if _finished(cells[-1], marker) else [_no_marker(cells[-1], marker)]
-    return [*_not_in_order(cells), *_on_stderr(cells), *unfinished]
+    return [*_not_in_order(cells), *on_stderr(cells), *unfinished]
 
 
 def _left_early(cell: NotebookNode) -> str:
@@ -94,19 +91,20 @@ def _not_in_order(cells: list[NotebookNode]) -> list[str]:
     ]
 
 
-def _on_stderr(cells: list[NotebookNode]) -> list[str]:
+def on_stderr(cells: list[NotebookNode], ours: bool = True) -> list[str]:
+    """Return which cells wrote what to stderr, of the workshop's own or of the rest."""
     return [
         f"In [{cell.execution_count}], `{first_line(cell)}`, wrote to stderr: "
         + lines[0]
         + (f" (lines in all: {len(lines):,})" if lines[1:] else "")
         for cell in cells
-        if (lines := _not_noise(_stream(cell, "stderr")))
+        if (lines := _lines(_stream(cell, "stderr"), ours))
     ]
 
 
-def _not_noise(text: str) -> list[str]:
+def _lines(text: str, ours: bool) -> list[str]:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return [x for x in lines if not any(re.fullmatch(p, x) for p in KNOWN_NOISE)]
+    return [line for line in lines if bool(OURS.search(line)) == ours]
 
 
 def _finished(cell: NotebookNode, marker: str) -> bool:

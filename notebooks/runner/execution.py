@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from tqdm import tqdm
 
 from carlib.files import write_text
-from runner.checks import RunError, code_cells, first_line, problems
+from runner.checks import RunError, code_cells, first_line, on_stderr, problems
 
 BAR = (
     "{desc:<20} {percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} cells, "
@@ -56,6 +56,14 @@ def execute_all(
             execute(path, given, output / path.name, timeout, bar)
             seconds = time.monotonic() - started
             bar.write(f"{path.stem:<20} {seconds:6.1f} s", sys.stderr)
+            for line in others_said(output / path.name):
+                bar.write(f"  a library, {line}", sys.stderr)
+
+
+def others_said(executed: Path) -> list[str]:
+    """Return what libraries wrote to stderr: it's told, and fails nothing."""
+    cells = code_cells(nbformat.read(executed, 4))
+    return [] if on_stderr(cells) else on_stderr(cells, ours=False)
 
 
 def execute(

@@ -1,6 +1,7 @@
 """The command `carlib predict`."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -95,3 +96,30 @@ ROWS = [
 def test_predictions_are_lined_up_and_cut_to_the_likeliest():
     lines = predict.predictions_text(ROWS, top=2).splitlines()
     assert lines == ["a.jpg     dent 75.0%, lamp 20.0%", "long.jpg  not read: is empty"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such names there")
+def test_names_of_photos_neither_steer_the_terminal_nor_forge_a_line(
+    model, sample, tmp_path
+):
+    (tmp_path / "odd").mkdir()
+    name = "a\x1b]0;title\x07\nb  tail_lamp 100.0%\u202e.jpg"
+    shutil.copy(sample / "image" / "001.jpeg", tmp_path / "odd" / name)
+    (tmp_path / "odd" / "c\x1b[2J.txt").touch()
+    result = run("predict", model, tmp_path / "odd")
+    assert result.exit_code == 0 and len(result.stdout.splitlines()) == 1
+    assert "\x1b" not in result.output and "\u202e" not in result.output
+    assert r"a\x1b]0;title\x07\nb" in result.stdout
+
+
+def test_what_is_left_out_of_a_folder_is_told_beside_the_answers(
+    model, sample, tmp_path
+):
+    shutil.copy(sample / "image" / "001.jpeg", tmp_path / "photo")
+    for junk in ("._a.jpg", "Thumbs.db", ".ipynb_checkpoints/001.jpg"):
+        (tmp_path / junk).parent.mkdir(exist_ok=True)
+        (tmp_path / junk).write_bytes(b"junk")
+    (tmp_path / "x.heic").touch()
+    result = run("predict", model, tmp_path)
+    assert len(result.stdout.splitlines()) == 1
+    assert "Left out: 1 .heic." in result.stderr

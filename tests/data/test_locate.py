@@ -161,7 +161,7 @@ def test_what_was_downloaded_before_is_used_without_a_network(checkout, server, 
     ("fault", "says"),
     [
         ({"status": 404}, "404"),
-        ({"body": b"<html>Log in first</html>"}, "not a zip"),
+        ({"body": b"<html>Log in first</html>"}, "a web page"),
         ({"body": b""}, "not a zip"),
         ({"fault": "cut"}, "cut"),
         ({"body": data_zip() + bytes(3000)}, "larger"),

@@ -107,6 +107,78 @@ def test_options_edited_by_hand_get_a_clear_error(trainer, edited):
     assert next(iter(edited)) in str(caught.value)
 
 
+def test_all_that_is_wrong_with_options_is_named_at_once(trainer):
+    odd = {"optimizer": [1], "early_stopping": {"x": 1}, "backbones": [{}], 5: 1}
+    with pytest.raises(OptionError) as caught:
+        ImageClassificationTrainer.from_options(trainer().options() | odd)
+    named = {line.split()[0].rstrip(":") for line in caught.value.problems}
+    assert {"optimizer", "early_stopping", "arch"} <= named
+    assert any("no option 5" in line for line in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"arch": "auto"}, "arch"),
+        ({"arch": None}, "arch"),
+        ({"weights": 5}, "weights"),
+        ({"weights": ["a.h5"]}, "weights"),
+        ({"weights": r"\\host\x.h5"}, "weights"),
+        ({"weights": "//host/x.h5"}, "weights"),
+        ({"weights": r"/\host\x.h5"}, "weights"),
+        ({"weights": "https://host/x.h5"}, "weights"),
+        ({"weights": "file:///x.h5"}, "weights"),
+        ({"weights_seed": -1}, "weights_seed"),
+        ({"weights_seed": "1"}, "weights_seed"),
+        ({"precision": "auto"}, "precision"),
+        ({"precision": ["int8"]}, "precision"),
+        ({"calibration": "photos"}, "calibration"),
+        ({"calibration": [r"\\host\1.jpeg"]}, "calibration"),
+        ({"calibration": [5]}, "calibration"),
+        ({"trainable": True}, "trainable"),
+    ],
+    ids=repr,
+)
+def test_a_backbone_is_not_made_of_what_trainers_do_not_write(
+    trainer, changes, named, monkeypatch
+):
+    plain = through_json(trainer())
+    plain["backbones"][0] |= changes
+    monkeypatch.setattr(Backbone, "__init__", lambda *_, **__: pytest.fail("it was"))
+    with pytest.raises(OptionError) as caught:
+        ImageClassificationTrainer.from_options(plain)
+    (line,) = caught.value.problems
+    assert named in line
+    assert "of backbone 1" in line
+
+
+@pytest.mark.parametrize(
+    ("odd", "says"),
+    [
+        ({"epoch": 10**400}, "more than 100 digits"),
+        ({"class_weight": {"a": 10**400}}, "more than 100 digits"),
+        ({"optimizer": {"kind": "SGD", "config": {"x": "y" * 10**6}}}, "optimizer"),
+        ({"early_stopping": {"\x1b[2J": 1}}, "early_stopping"),
+        ({"\x1b[2J": 1}, "no option"),
+        ({"x" * 10**6: 1}, "no option"),
+    ],
+    ids=range(6),
+)
+def test_odd_options_get_an_error_that_a_terminal_can_print(trainer, odd, says):
+    with pytest.raises(OptionError, match=says) as caught:
+        ImageClassificationTrainer.from_options(trainer().options() | odd)
+    said = str(caught.value)
+    assert said.replace("\n", "").isprintable()
+    assert len(said) < 2_000
+
+
+def test_options_nested_without_end_get_an_error(trainer):
+    deep = []
+    deep.append(deep)
+    with pytest.raises(OptionError, match="nested more than"):
+        ImageClassificationTrainer.from_options(trainer().options() | {"logs": deep})
+
+
 def test_options_make_the_same_trainer_again(backbone):
     trainer = ImageClassificationTrainer(
         arch=backbone,
