@@ -21,7 +21,7 @@ named := $(foreach word,$(words),$(firstword $(subst =, ,$(word))))
 unknown := $(filter-out $(OPTIONS) args PYTHON,$(named))
 $(if $(unknown),$(error Unknown: $(unknown). Known: $(OPTIONS) args PYTHON))
 
-.PHONY: help workshop test test-slow bench lab lint clean
+.PHONY: help workshop test test-slow fuzz bench lab lint clean
 .NOTPARALLEL:
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "                         epochs=20 workspace=FOLDER"
 	@echo "make test       the tests, but for the slow ones   (args='-k cli' goes to pytest)"
 	@echo "make test-slow  the slow ones"
+	@echo "make fuzz       odd bytes for the readers of files   (args='index --runs 99')"
 	@echo "make bench      carlib side by side with other ways   (args='--arch MobileNetV2')"
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make lint       style of the code and the notebooks, types of the public names"
@@ -43,6 +44,14 @@ test: $(READY)
 
 test-slow: $(READY)
 	@$(PY) -m pytest -m slow $(args)
+
+ATHERIS := build/atheris
+
+# No part of the environment; without it the fuzzer makes its inputs by itself.
+fuzz: $(READY)
+	@[ -d $(ATHERIS) ] || $(PIP) install -q --no-deps --target $(ATHERIS) atheris \
+	  || echo "atheris can't be installed: the fuzzer makes its inputs by itself."
+	@PYTHONPATH=$(ATHERIS) $(PY) fuzz/fuzz.py $(args)
 
 FOUND := benchmarks/bottlenecks
 
@@ -93,6 +102,6 @@ clean:
 	@for path in $(MADE); do \
 	  if [ -e $$path ]; then echo "Removing $$path"; rm -rf $$path; fi; \
 	done
-	@find carlib data tests notebooks benchmarks -name __pycache__ -prune \
+	@find carlib data tests notebooks benchmarks fuzz -name __pycache__ -prune \
 	  -exec rm -rf {} + 2>/dev/null || true
 	@echo "Kept: data/, and everything that you put anywhere else."

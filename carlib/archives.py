@@ -2,12 +2,14 @@
 
 The listing is checked as a whole before a byte is written: names that leave the folder,
 links, encryption, collisions, overlapping members and bombs are refused, all of them
-named at once. What is then read is bounded too, whatever the listing declared. Python's
-own `zipfile` would rename `../a` to `a`, write links as files and, before 3.11.8, read
-overlapping members.
+named at once; so are names that Windows would quietly take for others, or for devices.
+The listing itself is bounded, and so is what is then read, whatever it declared.
+Python's own `zipfile` would read any listing into memory, rename `../a` to `a`, write
+links as files and, before 3.11.8, read overlapping members.
 """
 
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -29,17 +31,25 @@ FREE_RATIO = 16 * 2**20
 SPARE = 64 * 2**20  # bytes of the disk that unpacking leaves free
 
 _CHUNK = 2**20
+_ENTRY = 512  # bytes of the listing for a member, on average, at most
+_LISTING = 2**17  # bytes that any listing may have; a zip's comment has up to 2**16
+_DEVICE = re.compile(r"(con|prn|aux|nul|con(in|out)\$|(com|lpt)[1-9¹²³]) *(\.|$)", re.I)
 _LOCAL_HEADER = 30  # bytes in front of a member's data, at least
 _JUNK = {"__macosx", ".ds_store", "thumbs.db", "desktop.ini"}
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, struct.error, ValueError),
-    *(EOFError, NotImplementedError, RuntimeError),
+    *(EOFError, NotImplementedError, RuntimeError, OverflowError, IndexError),
 )
 
 
 @contextlib.contextmanager
-def checked_zip(path: str | os.PathLike) -> Iterator[zipfile.ZipFile]:
+def checked_zip(
+    path: str | os.PathLike, most: int | None = None
+) -> Iterator[zipfile.ZipFile]:
     """Open a zip whose listing holds nothing dangerous.
+
+    Args:
+        most: How many members it may have; None: `MAX_MEMBERS`.
 
     Raises:
         ArchiveError: Not a zip, cut off, or with members that are refused.
@@ -48,7 +58,7 @@ def checked_zip(path: str | os.PathLike) -> Iterator[zipfile.ZipFile]:
         >>> with checked_zip("ImageModel.zip") as archive:
         ...     manifest = read_member(archive, "manifest.json", limit=2**20)
     """
-    with _opened(Path(path)) as archive:
+    with _opened(Path(path), MAX_MEMBERS if most is None else most) as archive:
         problems = _refusals(archive)
         if problems:
             raise ArchiveError(f"{path} is refused:", problems)
@@ -90,28 +100,55 @@ def unzip(path: str | os.PathLike, folder: str | os.PathLike) -> None:
                 _write(archive, info, temporary.joinpath(*parts))
 
 
-def _opened(path: Path) -> zipfile.ZipFile:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ArchiveError(f"{path} is not a file.")
-        return zipfile.ZipFile(path)
-    except OSError as error:
-        raise ArchiveError(
-            f"{path} can't be read: {error.strerror or error}."
-        ) from error
-    except _DAMAGE as error:
-        raise ArchiveError(f"{path} is not a zip, or cut off: {error}.") from error
+class _File(io.FileIO):
+    """A zip, of whose listing, read in one piece, no more is read than it may have."""
+
+    def __init__(self, path: Path, most: int):
+        super().__init__(path)
+        self.most: int | None = most  # None: the listing has been read
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read as any file, while the listing is read within its bounds."""
+        if self.most is None:
+            return super().read(size)
+        if size and size > self.most * _ENTRY + _LISTING:
+            raise self._refused(f"its listing has {size:,} bytes")
+        data = super().read(size)
+        if (count := data.count(b"PK\1\2")) > self.most:
+            raise self._refused(f"it holds {count:,} members, more than {self.most:,}")
+        return data
+
+    def _refused(self, why: str) -> ArchiveError:
+        return ArchiveError(f"{self.name} is refused:", [why])
+
+
+@contextlib.contextmanager
+def _opened(path: Path, most: int) -> Iterator[zipfile.ZipFile]:
+    with contextlib.ExitStack() as stack:
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise ArchiveError(f"{path} is not a file.")
+            file = stack.enter_context(_File(path, most))
+            archive = stack.enter_context(zipfile.ZipFile(file))
+        except OSError as error:
+            raise ArchiveError(
+                f"{path} can't be read: {error.strerror or error}."
+            ) from error
+        except _DAMAGE as error:
+            raise ArchiveError(f"{path} is not a zip, or cut off: {error}.") from error
+        file.most = None
+        yield archive
 
 
 def _refusals(archive: zipfile.ZipFile) -> list[str]:
     """Return a line for everything in the listing that isn't accepted."""
     members = archive.infolist()
-    if len(members) > MAX_MEMBERS:
-        return [f"it holds {len(members):,} members, more than {MAX_MEMBERS:,}"]
     total = sum(info.file_size for info in members)
     if total > MAX_TOTAL:
         return [f"it unpacks to {total:,} bytes, more than {MAX_TOTAL:,}"]
-    each = [f"{info.orig_filename!r} {why}" for info in members if (why := _why(info))]
+    each = [
+        f"{_shown(info.orig_filename)} {why}" for info in members if (why := _why(info))
+    ]
     return each or [*_collisions(members), *_overlaps(archive, members)]
 
 
@@ -125,6 +162,9 @@ def _why(info: zipfile.ZipInfo) -> str:
         return "leads out of the folder"
     if not _parts(info) or re.search(r"[\0-\x1f]", name):
         return "is not a usable name"
+    for part in _parts(info):
+        if why := _why_on_windows(part):
+            return why
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a link or a device"
     if info.flag_bits & 0x1:
@@ -134,6 +174,19 @@ def _why(info: zipfile.ZipInfo) -> str:
     if info.file_size > max(FREE_RATIO, info.compress_size * MAX_RATIO):
         return f"unpacks from {info.compress_size:,} to {info.file_size:,} bytes"
     return ""
+
+
+def _why_on_windows(part: str) -> str:
+    """Return what Windows would quietly make of a name, or ""."""
+    if ":" in part:
+        return "has a colon, which starts a hidden part of a file on Windows"
+    if part.endswith((".", " ")):
+        return "ends in a dot or a space, which Windows leaves out"
+    return "is the name of a device on Windows" if _DEVICE.match(part) else ""
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= 200 else f"{name[:200]}…")
 
 
 def _parts(info: zipfile.ZipInfo) -> tuple[str, ...]:
@@ -163,10 +216,10 @@ def _collisions(members: list[zipfile.ZipInfo]) -> Iterator[str]:
         if _is_folder(info):
             continue
         if key in seen:
-            yield f"{info.filename!r} collides with {seen[key]!r}"
+            yield f"{_shown(info.filename)} collides with {_shown(seen[key])}"
         seen[key] = info.filename
     yield from (
-        f"{seen[key]!r} is a file and a folder" for key in seen if key in folders
+        f"{_shown(seen[key])} is a file and a folder" for key in seen if key in folders
     )
 
 
@@ -178,7 +231,7 @@ def _overlaps(
     starts = [*(info.header_offset for info in ordered), archive.start_dir]
     for info, following in zip(ordered, starts[1:], strict=True):
         if info.header_offset + _LOCAL_HEADER + info.compress_size > following:
-            yield f"{info.filename!r} overlaps what follows it"
+            yield f"{_shown(info.filename)} overlaps what follows it"
 
 
 def _chunks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import re
 import stat
 import struct
 import unicodedata
@@ -163,6 +164,67 @@ def test_too_many_members_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "MAX_MEMBERS", 3)
     path = make_zip(tmp_path / "a.zip", [(str(i), b"") for i in range(4)])
     assert_refused(path, "4 members, more than 3")
+
+
+def test_a_listing_is_not_read_beyond_its_bounds(tmp_path):
+    """A crafted end of a zip may say that the listing is all of a large file."""
+    path = make_zip(tmp_path / "a.zip", [("a", b"")])
+    data = path.read_bytes()
+    end = data.rindex(b"PK\5\6")
+    size = 300 * 2**20
+    crafted = data[end : end + 12] + struct.pack("<II", size, 0) + data[end + 20 :]
+    with path.open("wb") as file:
+        file.truncate(size)  # as a hole: no bytes of the disk
+        file.seek(size)
+        file.write(crafted)
+    assert_refused(path, "its listing has 314,572,800 bytes")
+
+
+def test_members_are_counted_before_they_are_listed(tmp_path, monkeypatch):
+    path = make_zip(tmp_path / "a.zip", [(str(i), b"") for i in range(9)])
+    with checked_zip(path, most=9) as archive:
+        assert len(archive.namelist()) == 9
+    monkeypatch.setattr(zipfile, "ZipInfo", lambda *_: pytest.fail("it was listed"))
+    with (
+        pytest.raises(ArchiveError, match="9 members, more than 8"),
+        checked_zip(path, most=8),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("CON", "device"),
+        ("image/con.txt", "device"),
+        ("aux .jpeg", "device"),
+        ("Lpt1.jpeg", "device"),
+        ("nul.tar.gz", "device"),
+        ("conin$", "device"),
+        ("a. ", "a dot or a space"),
+        ("image./1.jpeg", "a dot or a space"),
+        ("photo:ads", "a colon"),
+        ("image/1.jpeg::$DATA", "a colon"),
+    ],
+)
+def test_a_name_that_windows_takes_for_another_is_refused(tmp_path, name, says):
+    path = make_zip(tmp_path / "a.zip", [("fine.txt", b""), (name, b"")])
+    assert_refused(path, f"{re.escape(name)}' .*{says}")
+
+
+@pytest.mark.parametrize(
+    "name", ["console.txt", "com10.jpeg", ".hidden", "a..b", "conduct/aux_1", "com0"]
+)
+def test_a_name_that_only_looks_like_those_is_taken(tmp_path, name):
+    unzip(make_zip(tmp_path / "a.zip", [(name, b"x")]), tmp_path / "target")
+    assert files_in(tmp_path / "target") == {name: b"x"}
+
+
+def test_a_name_of_any_length_is_refused_in_one_short_line(tmp_path):
+    path = make_zip(tmp_path / "a.zip", [("../" + "x" * 60_000, b"")])
+    with pytest.raises(ArchiveError) as caught:
+        unzip(path, tmp_path / "target")
+    assert len(str(caught.value)) < 1_000
 
 
 def test_too_much_in_all_is_refused(tmp_path, monkeypatch):

@@ -39,7 +39,7 @@ ORDER = {
         *("shard_file", "shards", "stat_index", "cache"),
         *("features", "extract", "transformer"),
     ),
-    "model": ("head", "file", "keras_model", "model", "export"),
+    "model": ("head", "manifest", "file", "keras_model", "model", "export"),
     "training": (
         *("ranges", "early_stopping", "schedules", "optimizers", "options", "plain"),
         *("progress", "logs", "photo_set", "folds", "choose_l2"),

@@ -167,10 +167,8 @@ class Backbone:
         return other
 
     def _name_of_weights(self) -> str:
-        if self.is_own:
-            return "your own"
-        if self.weights is None:
-            return f"random, seed {self.seed}"
+        if self.is_own or self.weights is None:
+            return "your own" if self.is_own else f"random, seed {self.seed}"
         if isinstance(self.weights, np.ndarray):
             return "from a saved model"
         return "imagenet" if self.weights == "imagenet" else self._source.name

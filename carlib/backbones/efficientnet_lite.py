@@ -8,6 +8,7 @@ checkpoint. PyTorch isn't needed to read it, and nothing in it can run.
 import io
 import math
 import pickle
+import pickletools
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,14 @@ BLOCKS = [
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 ]
+# What such a checkpoint is written in: no more is needed, and some of it would cost.
+OPCODES = {
+    *("PROTO", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "GLOBAL", "REDUCE"),
+    *("BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE", "BINPERSID", "BUILD"),
+    *("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_TUPLE", "EMPTY_LIST", "APPEND"),
+    *("APPENDS", "EMPTY_DICT", "SETITEM", "SETITEMS"),
+    *("BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"),
+}
 MAGIC = 0x1950A86A20F9469CFC6C  # opens every checkpoint in PyTorch's pre-zip layout
 
 
@@ -153,6 +162,27 @@ def _fill(storage: np.ndarray, file: io.BytesIO) -> None:
     storage[:] = data
 
 
+def _vet(file: io.BytesIO) -> None:
+    """Refuse a pickle that would cost much; the file stays where it is.
+
+    A memo is as large as its highest number, and tuples of tuples out of it double what
+    there is to hash at each level.
+    """
+    start, before, tuples = file.tell(), "", set()
+    for count, (opcode, value, _) in enumerate(pickletools.genops(file)):
+        name = opcode.name
+        if name not in OPCODES:
+            raise pickle.UnpicklingError(f"it holds {name}")
+        if name.endswith("PUT") and value > count:
+            raise pickle.UnpicklingError(f"it remembers a thing as number {value:,}")
+        if name.endswith("PUT") and before.startswith("TUPLE"):
+            tuples.add(value)
+        if name.endswith("GET") and value in tuples:
+            raise pickle.UnpicklingError("it has a tuple in two places")
+        before = name
+    file.seek(start)
+
+
 class _TensorsOnly(pickle.Unpickler):
     """Unpickle numbers, strings, an ordered dict and tensors; refuse all other names.
 
@@ -162,9 +192,10 @@ class _TensorsOnly(pickle.Unpickler):
     """
 
     def __init__(self, file: io.BytesIO, size: int):
+        _vet(file)
         super().__init__(file)
         self.storages: dict[str, np.ndarray] = {}
-        self.room = size
+        self.room = self.shown = size
 
     def find_class(self, module: str, name: str) -> Any:
         admitted = {
@@ -197,6 +228,9 @@ class _TensorsOnly(pickle.Unpickler):
         reach = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
         if 0 in shape or reach >= len(storage) or math.prod(shape) > len(storage):
             raise pickle.UnpicklingError("a tensor reaches beyond its numbers")
+        self.shown -= math.prod(shape) * storage.itemsize
+        if self.shown < 0:
+            raise pickle.UnpicklingError("its tensors show more than it holds")
         steps = [stride * storage.itemsize for stride in strides]
         return np.lib.stride_tricks.as_strided(storage[offset:], shape, steps)
 

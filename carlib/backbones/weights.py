@@ -236,7 +236,7 @@ def _unpacked(vector: np.ndarray, network) -> list[np.ndarray]:
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
     if vector.dtype != np.float32 or vector.shape != (ends[-1],):
         raise ValueError(
-            f"expected {ends[-1]:,} float32 numbers, received {vector.dtype} "
+            f"expected {ends[-1]:,} float32 numbers. Received: {vector.dtype} "
             f"{vector.shape}"
         )
     parts = np.split(vector, ends[:-1])

@@ -260,7 +260,7 @@ def one_arch(given: tuple[str, ...]) -> list[str]:
     """
     if len(given) > 1:
         raise OptionError(
-            f"carlib train trains one model, and got --arch {len(given)} times.",
+            f"Expected one --arch for one model. Received: {len(given)}",
             hint=f"To join backbones: --arch {'+'.join(given)}. To compare them: "
             "carlib compare.",
         )

@@ -37,7 +37,9 @@ def held_out(
         OptionError: The fraction isn't between 0 and 1.
     """
     if not 0 < fraction < 1:
-        raise OptionError(f"fraction is above 0 and below 1; got {fraction}.")
+        raise OptionError(
+            f"Expected a fraction above 0 and below 1. Received: {fraction}"
+        )
     keys = [
         int(hashlib.sha256(f"{seed}:{content}".encode()).hexdigest()[:12], 16)
         for content in contents

@@ -167,7 +167,8 @@ def resize(
     if interpolation not in INTERPOLATIONS or size < 1:
         names = " or ".join(INTERPOLATIONS)
         raise OptionError(
-            f"Expected a size of 1 or more and {names}; got {size}, {interpolation!r}."
+            f"Expected a size of 1 or more and {names}. Received: {size}, "
+            f"{interpolation!r}"
         )
     if pixels.shape[:2] == (size, size):
         return pixels
@@ -193,7 +194,7 @@ def from_array(array: np.ndarray, name: str = "array") -> np.ndarray:
     if array.dtype != np.uint8 or channels not in (1, 3, 4) or not array.size:
         raise OptionError(
             f"{name}: expected uint8 pixels of shape (h, w), (h, w, 1), (h, w, 3) or "
-            f"(h, w, 4), RGB, 0 to 255; got {array.dtype} {array.shape}.",
+            f"(h, w, 4), RGB, 0 to 255. Received: {array.dtype} {array.shape}",
             hint=_array_hint(array),
         )
     if channels == 3:

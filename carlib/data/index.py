@@ -130,8 +130,8 @@ def _columns(
     if all(names.count(field) == 1 for field in FIELDS):
         return [names.index(field) for field in FIELDS]
     raise DataError(
-        f"{path}: expected the columns {', '.join(FIELDS)}, each once; got "
-        f"{', '.join(map(repr, names)) or 'none'}.",
+        f"{path}: expected the columns {', '.join(FIELDS)}, each once. Received: "
+        f"{', '.join(map(repr, names)) or 'none'}",
         hint=_column_hint(names),
     )
 

@@ -33,6 +33,7 @@ OTHERS = {
     rb"(?i).{0,999}<svg": "is SVG",
     rb"(\xef\xbb\xbf)?\s*<": "looks like HTML, not an image",
     rb"(\xef\xbb\xbf)?\s*[{\[]": "looks like JSON, not an image",
+    rb"\xff\xd8.{2,}\xff[\xc0-\xc2]\0.\x0c": "is a JPEG of 12 bits a colour",
     rb"\xff\xd8\xff|\x89PNG|RIFF....WEBP": "is cut off or damaged",
     rb"BM|GIF8[79]a|II\*\0|MM\0\*": "is cut off or damaged",
 }
@@ -72,7 +73,7 @@ def read_with_status(path: str | os.PathLike) -> tuple[bytes, os.stat_result]:
             raise ImageError(f"{path} is too large: {status.st_size:,} bytes.")
         with open(path, "rb", opener=_at_once) as file:  # noqa: PTH123
             status = os.fstat(file.fileno())  # a link may lead elsewhere by now
-            return file.read(MAX_BYTES), status
+            return file.read(min(status.st_size + 1, MAX_BYTES)), status
     except FileNotFoundError as error:
         raise ImageError(f"{path} does not exist.") from error
     except (OSError, ValueError) as error:

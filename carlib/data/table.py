@@ -87,11 +87,13 @@ def split(photos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         DataError: No subset column, another subset than T and V, or no T.
     """
     if "subset" not in photos.columns:
-        raise DataError(f"Expected a column subset; got {', '.join(photos.columns)}.")
+        raise DataError(
+            f"Expected a column subset. Received: {', '.join(photos.columns)}"
+        )
     others = set(photos.subset) - {"T", "V"}
     if others or not (photos.subset == "T").any():
         found = ", ".join(sorted(map(repr, set(photos.subset)))) or "no rows"
-        raise DataError(f"Expected the subsets T and V, T at least; got {found}.")
+        raise DataError(f"Expected the subsets T and V, T at least. Received: {found}")
     train, validation = (photos[photos.subset == letter] for letter in "TV")
     return train.reset_index(drop=True), validation.reset_index(drop=True)
 

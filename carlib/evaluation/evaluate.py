@@ -78,8 +78,9 @@ def _class_names(predictions: pd.DataFrame) -> tuple[str, ...]:
     Of the latter not those that are never a class.
     """
     if not isinstance(predictions, pd.DataFrame):
+        kind = type(predictions).__name__
         raise DataError(
-            f"Expected a DataFrame of predictions, got {type(predictions).__name__}.",
+            f"Expected a DataFrame of predictions. Received: {kind}",
             hint="Pass on what model.predict(photos) returns.",
         )
     columns = [str(column) for column in predictions.columns]
@@ -109,8 +110,8 @@ def _checked_top_k(top_k: int | None, n_classes: int) -> int:
         return min(5, n_classes)
     if not isinstance(top_k, int | np.integer) or not 1 <= top_k <= n_classes:
         raise OptionError(
-            f"Expected a top_k from 1 to the number of classes, {n_classes}, "
-            f"got {top_k!r}."
+            f"Expected a top_k from 1 to the number of classes, {n_classes}. "
+            f"Received: {top_k!r}"
         )
     return int(top_k)
 

@@ -1,9 +1,7 @@
 """A trained model: name photos, save to one file, load anywhere."""
 
-import contextlib
 import dataclasses
 import functools
-import importlib.metadata
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,23 +11,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from carlib.backbones import architectures
 from carlib.backbones.backbone import Backbone
 from carlib.backbones.int8 import Calibration
 from carlib.backbones.joined import name_of
 from carlib.backbones.precisions import or_float32
 from carlib.bottlenecks.extract import extract
-from carlib.data.photos import Source, as_sources
-from carlib.errors import ArchiveError, OptionError
+from carlib.data.sources import Source, as_sources
+from carlib.errors import ArchiveError, CarlibError, OptionError
+from carlib.files import as_path, named_in_errors
 from carlib.model import keras_model
 from carlib.model.file import (
     HEAD,
     backbone_member,
+    check_network,
     int8_members,
     read_model,
     write_model,
 )
 from carlib.model.head import LinearHead
+from carlib.model.manifest import tell_of_versions, versions
 
+_FIGURES = dict.fromkeys(("accuracy", "cross_entropy", "learning_rate"), float)
 _AS_SAVED = ("augment", "best_epoch", "options", "data_hash", "notes", "metrics")
 
 
@@ -105,8 +108,9 @@ class ImageClassificationModel:
         """Name the damage in photos.
 
         Args:
-            photos: A DataFrame with a column image_path, or paths, encoded photos
-                (bytes) or pixels (uint8 arrays, height × width × 3), or one of these.
+            photos: One photo or several: paths, a folder, encoded photos (bytes), open
+                files, Pillow images, pixels (uint8, height × width × 3), or a DataFrame
+                with a column image_path.
             on_error: What to do with photos that can't be read: "raise" an error that
                 lists them, or "skip" them: their rows say why in the column error, and
                 have no label and no score.
@@ -115,8 +119,9 @@ class ImageClassificationModel:
                 both; False: take the photo alone, in half the time.
 
         Returns:
-            A row a photo, in order: the columns handed in, predicted_label, score (its
-            probability) and a column of probabilities a class.
+            A row a photo, in order, under the index of the DataFrame or Series handed
+            in: its columns, predicted_label, score (its probability) and a column of
+            probabilities a class.
 
         Raises:
             ImageError: Photos that can't be read.
@@ -138,7 +143,7 @@ class ImageClassificationModel:
             on_error=on_error,
             progress=progress,
         )
-        table = _table_of(photos, sources)
+        table = _table_of(photos, sources).drop(columns="error", errors="ignore")
         if on_error == "skip":
             rows = range(len(sources))
             table["error"] = [features.errors.get(row, "") for row in rows]
@@ -156,7 +161,9 @@ class ImageClassificationModel:
         )
         columns = pd.DataFrame(scores, columns=self.class_names, index=table.index)
         earlier = [name for name in table if name in labels or name in columns]
-        return pd.concat([table.drop(columns=earlier), labels, columns], axis=1)
+        made = pd.concat([table.drop(columns=earlier), labels, columns], axis=1)
+        made.attrs["class_names"] = list(self.class_names)
+        return made
 
     @functools.cached_property
     def keras_model(self) -> Any:
@@ -174,6 +181,9 @@ class ImageClassificationModel:
 
         Returns:
             The path.
+
+        Raises:
+            OutputError: It can't be written there.
         """
         if metrics is not None:
             self.metrics = metrics if isinstance(metrics, dict) else metrics.to_dict()
@@ -184,8 +194,10 @@ class ImageClassificationModel:
                 arrays[backbone_member(number)] = backbone.weights_vector()
             if network := backbone.int8_network():
                 networks |= zip(int8_members(number), network, strict=True)
-        write_model(path, self._fields(), arrays, networks)
-        return Path(path)
+        path = as_path(path)
+        with named_in_errors(path):
+            write_model(path, self._fields(), arrays, networks)
+        return path
 
     def _fields(self) -> dict:
         return {
@@ -208,7 +220,7 @@ class ImageClassificationModel:
             "metrics": self.metrics,
             "notes": self.notes,
             "data_hash": self.data_hash,
-            "versions": _versions(),
+            "versions": versions(),
         }
 
 
@@ -220,7 +232,8 @@ def load_model(
     """Load a model that `save` wrote; needs no network, data or cache.
 
     The network is rebuilt from carlib's own code and the file gives the numbers only:
-    nothing in it can run. Each member's hash is checked.
+    nothing in it can run, but for an int8 network, whose parts are checked. Each
+    member's hash is checked.
 
     Args:
         path: The file.
@@ -236,7 +249,7 @@ def load_model(
         >>> model = carlib.load_model("ImageModel.zip")
     """
     try:
-        fields, arrays, networks = read_model(path)
+        fields, arrays, networks = read_model(as_path(path))
         made = tuple(
             _own_backbone(described, backbones)
             if described["own"]
@@ -245,17 +258,18 @@ def load_model(
         )
         head = LinearHead(*(arrays[f"{name}.npy"] for name in HEAD))
         _check(fields, made, head)
-    except (ArchiveError, OptionError) as error:
+    except CarlibError as error:
         raise ArchiveError(
             f"{Path(path).name} can't be loaded. {error.message}",
             error.problems,
             error.hint or "Save the model again, or fetch the file again.",
         ) from error
+    tell_of_versions(fields["versions"])
     return ImageClassificationModel(
         backbones=made,
         class_names=tuple(fields["class_names"]),
         head=head,
-        history=pd.DataFrame(fields["history"]).astype({"learning_rate": float}),
+        history=pd.DataFrame(fields["history"]).astype(_FIGURES),
         workspace_path=workspace_path,
         **{name: fields[name] for name in _AS_SAVED},
     )
@@ -267,6 +281,7 @@ def _backbone(
     precision, calibration = or_float32(described["precision"]), None
     if precision == "int8":
         network = tuple(networks[name] for name in int8_members(number))
+        check_network(network, architectures.find(described["arch"]))
         calibration = Calibration(described["calibration"], network=network)
     backbone = Backbone(
         described["arch"], weights, precision=precision, calibration=calibration
@@ -293,22 +308,20 @@ def _own_backbone(described: dict, backbones: Sequence[Backbone]) -> Backbone:
 def _table_of(photos: Any, sources: Sequence[Source]) -> pd.DataFrame:
     """Return what was handed in as a table with a row a photo."""
     if isinstance(photos, pd.DataFrame):
-        return photos.reset_index(drop=True)
+        return photos
     paths = [source.name for source in sources if source.is_file]
     columns = {"image_path": paths} if len(paths) == len(sources) else {}
-    return pd.DataFrame(columns, index=range(len(sources)))
+    index = photos.index if isinstance(photos, pd.Series) else range(len(sources))
+    return pd.DataFrame(columns, index=index)
 
 
 def _check(fields: dict, backbones: tuple[Backbone, ...], head: LinearHead) -> None:
     """Refuse a model whose parts don't belong together; list all that is wrong."""
-    names = fields["class_names"]
-    distinct = len({name for name in names if isinstance(name, str)}) == len(names) > 1
     n_features = sum(backbone.n_features for backbone in backbones)
     preprocessing = [described["preprocessing"] for described in fields["backbones"]]
     checks = {
-        "its class names are not distinct words": distinct,
         "the head does not fit the backbone and the classes": head.fits(
-            n_features, len(names)
+            n_features, len(fields["class_names"])
         ),
         "this carlib scales pixels otherwise": preprocessing
         == [backbone.preprocessing for backbone in backbones],
@@ -316,12 +329,3 @@ def _check(fields: dict, backbones: tuple[Backbone, ...], head: LinearHead) -> N
     problems = [problem for problem, passed in checks.items() if not passed]
     if problems:
         raise ArchiveError("Its parts don't belong together.", problems)
-
-
-def _versions() -> dict[str, str]:
-    packages = ("carlib", "tensorflow", "keras", "openvino", "numpy", "pillow")
-    found = {}
-    for name in packages:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found

@@ -37,7 +37,7 @@ def plot_comparison(
     """
     rows = list(comparison.table.head(MOST_CLASSES).itertuples(index=False))
     if ax is not None and len(ax) != len(METRICS):
-        raise OptionError(f"Expected three Axes, got {len(ax)}.")
+        raise OptionError(f"Expected three Axes. Received: {len(ax)}")
     with house_style(ax) as plt:
         if ax is None:
             title = _title(comparison)

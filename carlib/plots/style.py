@@ -168,7 +168,7 @@ def check_table(table: pd.DataFrame, columns: tuple[str, ...]) -> None:
     missing = [name for name in columns if name not in table.columns]
     if missing or table.empty:
         raise DataError(
-            f"Expected rows with the columns {', '.join(columns)}; got {len(table):,} "
-            f"rows with {', '.join(map(str, table.columns)) or 'none'}.",
+            f"Expected rows with the columns {', '.join(columns)}. Received: "
+            f"{len(table):,} rows with {', '.join(map(str, table.columns)) or 'none'}",
             [f"no column {name!r}" for name in missing],
         )

@@ -93,7 +93,7 @@ def _backbone_problems(described: Any) -> Iterator[str]:
             if value is ... and name != "calibration":
                 yield f"{name}{where} in backbones is missing"
             elif value is not ... and not passes(value):
-                got = reprlib.repr(value)
+                got = f"{name}={reprlib.repr(value)}"
                 yield f"{name}{where} in backbones must be {text}. Received: {got}"
 
 
@@ -161,8 +161,8 @@ def _made(name: str, make: Any, plain: Any, problems: list[str]) -> Any:
     try:
         return make(plain)
     except CarlibError as error:
-        problems.append(f"{name}: {error.message} {error.hint}".strip())
-        problems += [f"{name}: {line}" for line in error.problems]
+        lines = [f"{error.message} {error.hint}".strip(), *error.problems]
+        problems += [f"{name}: {line[:500]}" for line in lines]
     except Exception as error:  # whatever Keras raises for values that it can't take
         lines = str(error).splitlines() or [type(error).__name__]
         got = reprlib.repr(plain)

@@ -128,7 +128,7 @@ def test_networks_are_joined_and_trained_as_recommended_but_for_what_is_typed(
 
 def test_several_archs_are_an_error_that_says_how_to_join_and_how_to_compare(sample):
     stderr = failure("train", sample, "--arch", "A", "--arch", "B")
-    assert "trains one model" in stderr
+    assert "one --arch for one model" in stderr
     assert "--arch A+B" in stderr and "carlib compare" in stderr
     assert not Path("workspace").exists()
 

@@ -160,7 +160,7 @@ def test_twenty_problems_are_shown_and_all_are_kept(folder):
         ("image,class,class,subset\n", ""),
         ("image;class;subset\n", "commas, not by ';'"),
         ("image\tclass\tsubset\n", r"commas, not by '\\t'"),
-        ("", "got none"),
+        ("", "Received: none"),
     ],
 )
 def test_a_header_without_the_columns_is_an_error_that_shows_it(folder, header, hint):

@@ -166,7 +166,7 @@ def test_without_validation_photos_the_second_table_is_empty():
 def test_a_split_without_t_or_with_other_subsets_is_an_error(subset):
     with pytest.raises(DataError, match="Expected the subsets T and V"):
         split(pd.DataFrame({"subset": pd.Series(subset, dtype="str")}))
-    with pytest.raises(DataError, match="Expected a column subset; got a"):
+    with pytest.raises(DataError, match="Expected a column subset. Received: a"):
         split(pd.DataFrame({"a": [1]}))
 
 
@@ -221,7 +221,7 @@ def test_a_stratified_split_keeps_copies_together(tmp_path):
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5, float("nan")])
 def test_a_share_that_is_none_is_refused(fraction):
-    with pytest.raises(OptionError, match="above 0 and below 1"):
+    with pytest.raises(OptionError, match="above 0 and below 1. Received"):
         held_out([], [], fraction, seed=0)
 
 

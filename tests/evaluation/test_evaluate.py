@@ -218,7 +218,7 @@ def test_top_k_goes_to_five_or_the_number_of_classes_and_no_further():
     assert len(evaluate(table).top_k_accuracy) == 5
     assert len(evaluate(table, top_k=7).top_k_accuracy) == 7
     for k in (0, 8, 1.5):
-        with pytest.raises(OptionError, match=f"from 1 to .* 7, got {k}"):
+        with pytest.raises(OptionError, match=f"from 1 to .* 7. Received: {k}"):
             evaluate(table, top_k=k)
 
 
@@ -263,16 +263,17 @@ def test_a_column_of_text_behind_the_score_is_refused():
         evaluate(predictions(["a"], [[1, 0, 0]]).assign(remark="blurred"))
 
 
-@pytest.mark.parametrize("rows", [0, 1])
-def test_a_table_without_a_usable_row_is_refused(rows):
-    table = predictions([None], [[1, 0, 0]]).head(rows)
-    with pytest.raises(DataError, match=f"None of the {rows} rows"):
+def test_a_table_without_a_usable_row_is_refused():
+    table = predictions([None], [[1, 0, 0]])
+    with pytest.raises(DataError, match="None of the 1 rows"):
         evaluate(table)
+    with pytest.raises(DataError, match="Received: none(.|\n)*photos in V"):
+        evaluate(table.head(0))
 
 
 def test_something_other_than_a_table_is_refused():
     with pytest.raises(
-        DataError, match="Expected a DataFrame of predictions, got list"
+        DataError, match="Expected a DataFrame of predictions. Received: list"
     ):
         evaluate([1, 2])
 

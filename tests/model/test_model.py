@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from carlib import runtime
+from carlib.backbones import kept, precisions
 from carlib.data import images
-from carlib.errors import ImageError, OptionError
+from carlib.errors import ArchiveError, ImageError, OptionError
+from carlib.model import file, manifest
 from carlib.model.model import load_model
 from tests.model.members import members
 
@@ -132,3 +135,80 @@ def test_with_a_workspace_a_loaded_model_computes_each_photo_once(
         load_model(saved, workspace_path=tmp_path).predict(validation[:5])
     said = [line for line in capsys.readouterr().out.splitlines() if "photos:" in line]
     assert said == ["5 photos: 0 cached, 5 computed", "5 photos: 5 cached, 0 computed"]
+
+
+def test_a_path_from_the_home_folder_is_found(saved, monkeypatch):
+    monkeypatch.setenv("HOME", str(saved.parent))
+    monkeypatch.setenv("USERPROFILE", str(saved.parent))
+    assert load_model(f"~/{saved.name}").class_names
+
+
+needs_int8 = pytest.mark.skipif(
+    "int8" not in precisions.supported(), reason="no OpenVINO, or a GPU"
+)
+
+
+def network(width=1280, size=224, channels=3, weight=0.5):
+    """A network such as an int8 one could be, of one layer."""
+    ops = runtime.openvino().opset13
+    pixels = ops.parameter([-1, size, size, channels], np.uint8)
+    mean = ops.reduce_mean(ops.convert(pixels, "f32"), np.array([1, 2]), True)
+    upright = ops.transpose(mean, np.array([0, 3, 1, 2]))
+    kernel = np.full((width, channels, 1, 1), weight, np.float32)
+    flat = ([1, 1], [0, 0], [0, 0], [1, 1])
+    features = ops.convolution(upright, ops.constant(kernel), *flat)
+    features = ops.reduce_mean(features, np.array([2, 3]))
+    return kept.network_of(runtime.openvino().Model([features], [pixels]))
+
+
+def with_network(saved, path, parts):
+    """A model of which somebody says that its network is this one."""
+    whole = members(saved) | dict(zip(file.int8_members(0), parts, strict=True))
+    fields = manifest.parsed(whole.pop("manifest.json"))
+    changes = {"precision": "int8", "calibration": "0" * 64}
+    fields["backbones"][0] |= changes
+    arrays = {n: np.ones(1, np.float32) for n in whole if n.endswith(".npy")}
+    for name in arrays:
+        arrays[name] = file._array(name, whole[name], (None,) * _ndim(name))
+    for name in ("format", "format_version", "sha256"):
+        del fields[name]
+    networks = {name: whole[name] for name in file.int8_members(0)}
+    file.write_model(path, fields, arrays, networks)
+    return path
+
+
+def _ndim(name):
+    return 2 if name == "kernel.npy" else 1
+
+
+@needs_int8
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        (lambda: (b"<html>", b""), "damaged"),
+        (lambda: (b"", b""), "damaged"),
+        (lambda: (network()[0], network()[1][:-64]), "damaged|not numbers"),
+        (lambda: network(width=7), "not one of EfficientNetLite0"),
+        (lambda: network(size=32), "damaged|not one of EfficientNetLite0"),
+        (lambda: network(channels=1), "damaged|not one of EfficientNetLite0"),
+        (lambda: network(weight=np.nan), "not numbers"),
+        (lambda: network(weight=np.inf), "not numbers"),
+        (lambda: (network()[0].ljust(5 << 20), network()[1]), "int8.xml has"),
+        (lambda: (network()[0], bytes(16 << 20)), "int8.bin has"),
+    ],
+    ids=range(10),
+)
+def test_an_int8_network_that_is_none_is_refused_on_loading(
+    saved, tmp_path, parts, says
+):
+    path = with_network(saved, tmp_path / "odd.zip", parts())
+    with pytest.raises(ArchiveError, match=f"(?s)odd.zip can't be loaded.*({says})"):
+        load_model(path)
+
+
+@needs_int8
+def test_an_int8_network_that_fits_is_loaded(saved, tmp_path, validation):
+    path = with_network(saved, tmp_path / "fine.zip", network())
+    loaded = load_model(path)
+    assert loaded.precision == "int8"
+    assert np.isfinite(loaded.predict(validation[:2], progress=False).score).all()

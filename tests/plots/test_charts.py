@@ -273,6 +273,6 @@ def test_charts_can_be_saved_without_a_warning(tmp_path):
 def test_a_table_without_its_columns_or_rows_is_refused(draw):
     with pytest.raises(DataError, match="no column '(damage_class|epoch)'"):
         draw(pd.DataFrame({"x": [1]}))
-    with pytest.raises(DataError, match="got 0 rows"):
+    with pytest.raises(DataError, match="Received: 0 rows"):
         draw(PHOTOS.head(0) if draw is carlib.plot_class_balance else history().head(0))
     assert not plt.get_fignums()

@@ -47,7 +47,7 @@ def test_the_chart_may_be_drawn_into_axes_of_ones_own(comparison):
     figure, axes = plt.subplots(1, 3)
     assert plot_comparison(comparison, ax=axes) is figure
     assert figure.get_suptitle() == ""
-    with pytest.raises(OptionError, match="three Axes, got 2"):
+    with pytest.raises(OptionError, match="three Axes. Received: 2"):
         plot_comparison(comparison, ax=axes[:2])
 
 

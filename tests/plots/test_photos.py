@@ -118,7 +118,7 @@ def test_missing_columns_and_rows_are_named(photos, predictions):
         carlib.show_mistakes(photos)
     with pytest.raises(DataError, match="no column 'damage_class'"):
         carlib.show_photos(photos.drop(columns="damage_class"))
-    with pytest.raises(DataError, match="got 0 rows"):
+    with pytest.raises(DataError, match="Received: 0 rows"):
         carlib.show_photos(photos.head(0))
     with pytest.raises(DataError, match="None of the 8 rows"):
         carlib.show_mistakes(predictions.assign(score=None))

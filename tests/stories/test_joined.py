@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from carlib.backbones.backbone import Backbone
 from carlib.bottlenecks import shards
 from carlib.bottlenecks.extract import compute_bottlenecks, extract
-from carlib.data import images
+from carlib.data import images, opening
 from carlib.data import photos as photos_module
 from carlib.data.sources import as_sources
 from carlib.errors import ImageError, OptionError
@@ -103,7 +103,7 @@ def test_a_photo_is_read_hashed_and_decoded_once_for_all(few, monkeypatch):
 
         monkeypatch.setattr(module, name, counted)
 
-    count(images, "read_with_status", read)
+    count(opening, "read_with_status", read)
     count(images, "_loaded", decoded)
     count(photos_module, "photo_key", hashed)
     networks, options = [Tiny(1), Tiny(2), Tiny(3)], {"augment": "flip"}
