@@ -76,12 +76,6 @@ def named_in_errors(path: str | os.PathLike) -> Iterator[None]:
         ) from error
 
 
-def sha256_of(path: str | os.PathLike) -> str:
-    """Return the SHA-256 of a file's content, as 64 hex digits."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def remove(path: Path) -> None:
     """Remove a file, a link or a whole folder; another process may be faster."""
     if path.is_dir() and not path.is_symlink():

@@ -15,12 +15,12 @@ from carlib import files
 from carlib.files import (
     atomic_folder,
     atomic_path,
-    sha256_of,
     write_bytes,
     write_json,
     write_part,
     write_text,
 )
+from carlib.reading import sha256_of
 
 
 def names_in(folder: Path) -> list[str]:

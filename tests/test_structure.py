@@ -20,6 +20,7 @@ PACKAGE = ROOT / "carlib"
 ORDER = {
     "": (
         "errors",
+        "reading",
         "files",
         "messages",
         "archives",
@@ -32,7 +33,8 @@ ORDER = {
         *("folder", "index", "contents", "class_folders", "table", "spreadsheet"),
     ),
     "backbones": (
-        *("efficientnet_lite", "architectures", "weights", "precisions", "kept"),
+        *("efficientnet_lite", "architectures", "weights", "precisions"),
+        *("operations", "kept"),
         *("engines", "int8", "own", "backbone", "joined"),
     ),
     "bottlenecks": (

@@ -7,16 +7,19 @@
 """
 
 import contextlib
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from carlib import runtime
-from carlib.files import atomic_folder, sha256_of, write_json
+from carlib.backbones.operations import MAX_XML, check_operations
+from carlib.errors import ArchiveError
+from carlib.files import atomic_folder, write_json
+from carlib.reading import open_file, read_json, sha256_of
 
 NETWORK, HASHES = "network", "sha256.json"
 PARTS = ("network.xml", "network.bin")
+MAX_BYTES = 2**30  # of one of them; ResNet101V2's weights have 171 million
 
 
 def keep(folder: Path, model: Any) -> None:
@@ -30,20 +33,26 @@ def keep(folder: Path, model: Any) -> None:
 
 
 def kept(folder: Path | None) -> Any | None:
-    """Return the OpenVINO model that lies in a backbone's folder, if it is whole."""
+    """Return the OpenVINO model that lies in a backbone's folder, if it is whole.
+
+    One that does more than compute is none that carlib kept.
+    """
     if folder is None or not is_whole(folder):
         return None
     try:
+        with open_file(folder / NETWORK / PARTS[0]) as file:
+            check_operations(file.read(MAX_XML + 1))
         return runtime.core().read_model(folder / NETWORK / PARTS[0])
-    except (OSError, RuntimeError):  # gone meanwhile, or made by a newer OpenVINO
+    except (OSError, RuntimeError, ArchiveError):  # gone, or made by a newer OpenVINO
         return None
 
 
 def is_whole(folder: Path) -> bool:
     """Tell whether a network lies in a backbone's folder as it was kept."""
     try:
-        hashes = json.loads((folder / NETWORK / HASHES).read_text("utf-8"))
-        return hashes == _hashes(folder / NETWORK, folder)
+        hashes, place = read_json(folder / NETWORK / HASHES), folder / NETWORK
+        small = all((place / part).stat().st_size <= MAX_BYTES for part in PARTS)
+        return small and hashes == _hashes(place, folder)
     except (OSError, ValueError):
         return False
 
@@ -54,7 +63,12 @@ def _hashes(place: Path, folder: Path) -> dict[str, str]:
 
 
 def model_from(network: tuple[bytes, bytes]) -> Any:
-    """Return the OpenVINO model of which `network_of` made these bytes."""
+    """Return the OpenVINO model of which `network_of` made these bytes.
+
+    Raises:
+        ArchiveError: It does more than compute, or is damaged.
+    """
+    check_operations(network[0])
     return runtime.core().read_model(*network)
 
 

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,14 +28,17 @@ from carlib.bottlenecks.shard_file import (
 )
 from carlib.bottlenecks.shards import MERGED, Shards
 from carlib.bottlenecks.stat_index import StatIndex
-from carlib.files import TEMPORARY, remove, write_json, write_text
+from carlib.errors import printable
+from carlib.files import TEMPORARY, as_path, remove, write_json, write_text
+from carlib.reading import read_json
 
 DESCRIPTION = "backbone.json"
+MOST_FEATURES = 1 << 20  # of a row; InceptionV3's have 2,048
 
 
 def root_of(workspace_path: str | os.PathLike) -> Path:
     """Return the folder of a workspace in which bottlenecks lie."""
-    return Path(workspace_path) / "bottlenecks"
+    return as_path(workspace_path) / "bottlenecks"
 
 
 def open_index(workspace_path: str | os.PathLike | None) -> StatIndex:
@@ -87,11 +91,25 @@ def _described(root: Path, pattern: str = "*") -> Iterator[tuple[Path, dict]]:
 def _description(folder: Path) -> dict | None:
     """Return which backbone's folder it is; None if that is missing or damaged."""
     with contextlib.suppress(OSError, ValueError):
-        description = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+        description = read_json(folder / DESCRIPTION)
         if isinstance(description, dict):
             check = description.pop("check", None)
-            return description if check == _check(description) else None
+            is_ours = check == _check(description) and _is_sound(description)
+            return description if is_ours else None
     return None
+
+
+def _is_sound(description: dict) -> bool:
+    """Tell whether a description says what `_describe` does; anybody can hash it."""
+    words = [description.get(name) for name in ("arch", "weights", "precision")]
+    n_features = description.get("n_features")
+    return (
+        all(isinstance(word, str) and word == printable(word) for word in words)
+        and type(n_features) is int
+        and 0 < n_features <= MOST_FEATURES
+        and bool(re.fullmatch("[0-9a-f]{64}", str(description.get("fingerprint"))))
+        and len(description) == 5
+    )
 
 
 def _check(description: dict) -> str:

@@ -5,6 +5,8 @@ It is written by an atomic rename, and read in blocks, never mapped.
 
 import hashlib
 import io
+import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,9 +14,12 @@ import numpy as np
 
 from carlib.errors import CarlibError
 from carlib.files import write_bytes
+from carlib.reading import open_file
 
 BLOCK = 1 << 20  # bytes read at once
 SHARD, DAMAGED = "?" * 64 + ".npy", "?" * 64 + ".damaged"  # as their names go
+LARGEST = 1 << 30  # bytes; merged ones have half as many
+HOLES = 32  # times what a file takes of the disk may be what it holds
 AGAIN = 9  # times that is looked for what others move meanwhile
 
 
@@ -40,24 +45,30 @@ def read_shard(path: Path, dtype: np.dtype, name: str) -> Iterator[np.ndarray]:
         ShardError: Its content isn't what its name says, or rows of another kind.
         OSError: It can't be read.
     """
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        size = path.stat().st_size
-        count = count_rows(size, dtype)
-        header = header_of(dtype, count)
-        is_ours = size == len(header) + count * dtype.itemsize
-        start = file.read(len(header))
-        is_ours = is_ours and start == header
-        digest.update(start)
+    with open_file(path) as file:
+        status = os.fstat(file.fileno())
+        header = header_of(dtype, count_rows(status.st_size, dtype))
+        _check_claims(status, dtype, header, file.read(len(header)))
+        digest = hashlib.sha256(header)
         per_block = max(1, BLOCK // dtype.itemsize)
         while data := file.read(per_block * dtype.itemsize):
             digest.update(data)
-            if is_ours and len(data) % dtype.itemsize == 0:
+            if len(data) % dtype.itemsize == 0:
                 yield np.frombuffer(data, dtype)
     if digest.hexdigest() != name:
         raise ShardError("its content does not match its name")
-    if not is_ours:
-        raise ShardError(f"it does not hold {dtype}")
+
+
+def _check_claims(
+    status: os.stat_result, dtype: np.dtype, header: bytes, start: bytes
+) -> None:
+    """Refuse a file by its size and its beginning, before the rest of it is read."""
+    size = status.st_size
+    on_disk = 512 * getattr(status, "st_blocks", size)
+    if size > LARGEST or on_disk * HOLES < size:
+        raise ShardError(f"it says that it has {size:,} bytes")
+    if start != header or (size - len(header)) % dtype.itemsize:
+        raise ShardError("it is damaged, or no shard of this backbone's")
 
 
 def row_type(folder: Path | None, n_features: int) -> np.dtype:
@@ -93,8 +104,9 @@ def sizes_of(folder: Path) -> list[int]:
 
 
 def size_of(path: Path) -> int:
-    """Return a file's size; of one that another process has removed, 0."""
+    """Return a file's size; of one that isn't there any more, or is none, 0."""
     try:
-        return path.stat().st_size
-    except FileNotFoundError:
+        status = path.stat()
+    except OSError:  # a link in a circle is none either
         return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0

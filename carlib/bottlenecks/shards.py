@@ -28,7 +28,7 @@ from carlib.bottlenecks.shard_file import (
     size_of,
     write_shard,
 )
-from carlib.errors import DataError
+from carlib.errors import DataError, printable
 from carlib.files import mapped_array
 
 GAP = 8  # rows that are read along rather than jumped over
@@ -106,14 +106,16 @@ class Shards:
 
     def _take_up(self, path: Path) -> bool:
         """Enter a shard, or pass it over for good; False if it isn't there any more."""
-        keys: list[bytes] = []
+        keys: list[bytes] = []  # of each block's rows, side by side
         try:
             for rows in read_shard(path, self.dtype, path.stem):
-                keys += _keys_of(rows)
+                keys.append(rows["photo"].tobytes())
                 if not np.isfinite(rows["features"]).all():
                     raise ShardError("it holds features that are not numbers")
         except FileNotFoundError:  # another process merged it or set it aside
-            return False
+            if not path.is_symlink():
+                return False
+            self._passed_over.add(path)
         except ShardError as error:
             set_aside(path, error.message)
             self.damaged.append(path)
@@ -122,7 +124,7 @@ class Shards:
             _warn(path, f"can't be read now: {error.strerror}")
             self._passed_over.add(path)
         else:
-            self._enter(path, keys)
+            self._enter(path, _split(b"".join(keys)))
         return True
 
     def _enter(self, shard: Path | np.ndarray, keys: Sequence[bytes]) -> None:
@@ -140,7 +142,7 @@ class Shards:
     def add(self, parts: Sequence[np.ndarray]) -> None:
         """Write rows as one shard and take it up; in memory if the disk refuses."""
         shard = self._written(parts)
-        self._enter(shard, [key for part in parts for key in _keys_of(part)])
+        self._enter(shard, _split(b"".join(p["photo"].tobytes() for p in parts)))
 
     def _written(self, parts: Sequence[np.ndarray]) -> Path | np.ndarray:
         if self.folder and not self._refused:
@@ -256,8 +258,7 @@ def assembled(
     return features
 
 
-def _keys_of(rows: np.ndarray) -> list[bytes]:
-    data = rows["photo"].tobytes()
+def _split(data: bytes) -> list[bytes]:
     return [data[i : i + 32] for i in range(0, len(data), 32)]
 
 
@@ -276,9 +277,10 @@ def _by_shard(
 
 
 def _warn(path: Path, what: str) -> None:
+    name = printable(path.name[:12])
     warnings.warn(
-        f"The shard {path.name[:12]}… in {path.parent.as_posix()} {what}. Its photos "
-        "are computed again.",
+        f"The shard {name}… in {path.parent.as_posix()} {what}. Its photos are "
+        "computed again.",
         stacklevel=3,
     )
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from carlib.data.index import Row
 from carlib.errors import DataError, OptionError
-from carlib.files import sha256_of
+from carlib.reading import sha256_of
 
 
 def held_out(

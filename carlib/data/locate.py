@@ -9,8 +9,9 @@ from carlib.archives import checked_zip, unzip
 from carlib.data.walk import PHOTO_SUFFIXES, is_junk
 from carlib.downloads import DownloadError, await_answer, download
 from carlib.errors import ArchiveError, DataError
-from carlib.files import sha256_of, temporary_folder, write_text
+from carlib.files import temporary_folder, write_text
 from carlib.messages import say
+from carlib.reading import sha256_of
 
 ADDRESS = "https://storage.googleapis.com/bucket-8732/car_damage/preprocessed.zip"
 MAX_BYTES = 200 * 2**20

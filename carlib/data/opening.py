@@ -18,6 +18,7 @@ from pathlib import Path
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from carlib.errors import ImageError
+from carlib.reading import open_file
 
 MAX_BYTES = 512 * 2**20
 MAX_PIXELS = 89_000_000  # just below where Pillow begins to warn of bombs
@@ -71,19 +72,14 @@ def read_with_status(path: str | os.PathLike) -> tuple[bytes, os.stat_result]:
             raise ImageError(f"{path} is a folder or a device, not a file.")
         if status.st_size > MAX_BYTES:
             raise ImageError(f"{path} is too large: {status.st_size:,} bytes.")
-        with open(path, "rb", opener=_at_once) as file:  # noqa: PTH123
-            status = os.fstat(file.fileno())  # a link may lead elsewhere by now
+        with open_file(path) as file:  # a link may lead elsewhere by now
+            status = os.fstat(file.fileno())
             return file.read(min(status.st_size + 1, MAX_BYTES)), status
     except FileNotFoundError as error:
         raise ImageError(f"{path} does not exist.") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{path} can't be read: {reason}.") from error
-
-
-def _at_once(path: str, flags: int) -> int:
-    """Open a file; what has become a FIFO meanwhile doesn't wait for a writer."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextlib.contextmanager

@@ -100,7 +100,7 @@ def test_photos_come_as_table_paths_bytes_or_pixels(folder):
 
 def test_other_things_than_photos_are_refused():
     with pytest.raises(OptionError, match="column image_path"):
-        as_sources(pd.DataFrame({"path": ["a"]}))
+        as_sources(pd.DataFrame({"path": ["a"], "other": ["b"]}))
     with pytest.raises(OptionError, match="photo 2 is a int"):
         as_sources(["a.jpeg", 3])
     with pytest.raises(OptionError, match="float64"):

@@ -11,12 +11,12 @@ import os
 import shutil
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from carlib.bottlenecks import extract as extract_module
+from carlib.bottlenecks import shard_file
 from carlib.bottlenecks import shards as shards_module
 from carlib.bottlenecks.cache import (
     cache_info,
@@ -219,15 +219,15 @@ def test_a_shard_that_cannot_be_opened_is_passed_over_not_set_aside(
 ):
     """Too many open files, a network that stutters: the shard may well be whole."""
     (shard,) = shards(kept)
-    opened = Path.open
+    opened = shard_file.open_file
 
-    def refused(path, *arguments, **options):
+    def refused(path):
         if path == shard:
             raise OSError(24, "Too many open files")
-        return opened(path, *arguments, **options)
+        return opened(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", refused)
+        patch.setattr(shard_file, "open_file", refused)
         patch.setattr(shards_module, "write_shard", lambda *_: 1 / 0)
         with pytest.warns(UserWarning, match="Too many open files"):
             Shards(home(kept), 2)
