@@ -57,7 +57,9 @@ def bar(total: int | None, what: str, unit: str, **options: Any) -> Iterator[Any
     """
     from tqdm.auto import tqdm
 
-    if not _is_watched():
+    if sys.stderr is None:  # a windowed program, or one whose streams are closed
+        options |= {"disable": True}
+    elif not _is_watched():
         options |= {"mininterval": LOG_SECONDS, "maxinterval": 2 * LOG_SECONDS}
         options |= {"file": _Lines(sys.stderr)}
     with tqdm(total=total, desc=what, unit=unit, **options) as shown:
@@ -68,7 +70,7 @@ def _is_watched() -> bool:
     """Tell whether progress is seen as it comes: at a terminal or in a notebook."""
     stream = sys.stderr
     in_notebook = type(stream).__module__.startswith(("ipykernel", "google.colab"))
-    return stream is None or in_notebook or stream.isatty()
+    return in_notebook or stream.isatty()
 
 
 class _Lines:

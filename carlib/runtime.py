@@ -3,12 +3,16 @@
 import contextlib
 import functools
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from carlib.errors import CarlibError
+
+# pip holds to this as well, but not every environment is pip's.
+LEAST_KERAS = (3, 15, 1)
 
 
 class _Process:
@@ -58,9 +62,20 @@ def _keras() -> Any:
             import keras
     except Exception as error:  # a backend that isn't installed, a keras.json damaged
         raise _not_on_tensorflow(f"{type(error).__name__}: {error}") from error
+    if _numbers(keras.__version__) < LEAST_KERAS:
+        least = ".".join(map(str, LEAST_KERAS))
+        raise CarlibError(
+            f"Expected Keras {least} or newer. Received: {keras.__version__}",
+            hint="Older ones can be made to run what a file says. Upgrade: pip install "
+            f'"keras>={least}"',
+        )
     if keras.config.backend() != "tensorflow":
         raise _not_on_tensorflow(f"Keras on {keras.config.backend()}")
     return keras
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
 
 
 def _not_on_tensorflow(found: str) -> CarlibError:

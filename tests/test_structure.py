@@ -133,7 +133,11 @@ def mode_writes(call: ast.Call, position: int) -> bool:
 
 
 def test_every_module_has_its_place_in_the_order():
-    inits = {"__init__", *(f"{folder}.__init__" for folder in ORDER if folder)}
+    inits = {
+        "__init__",
+        "__main__",
+        *(f"{folder}.__init__" for folder in ORDER if folder),
+    }
     assert sorted([*MODULES, *inits]) == sorted(modules())
 
 

@@ -197,7 +197,11 @@ def _names(group: Any, attribute: str) -> list[str]:
 
 
 def _check_dataset(dataset: Any, file: Any) -> None:
-    """Refuse what reads other files than the one that was asked for."""
+    """Refuse what is no array, or reads other files than the one asked for."""
+    import h5py
+
+    if not isinstance(dataset, h5py.Dataset):
+        raise ValueError(f"{dataset.name} is no array")
     elsewhere = dataset.file.filename != file.filename
     if elsewhere or dataset.is_virtual or dataset.external:
         raise ValueError(f"{dataset.name} lies in another file")

@@ -101,6 +101,8 @@ def _downloaded(home: Path) -> tuple[Path, str]:
     _check_writable(home)
     with temporary_folder(folder) as temporary:
         path = _fetch(temporary / "preprocessed.zip")
+        if remembered.exists() and not _is_known(sha256_of(path), remembered):
+            path = _fetch(path)  # it may have been a matter of the moment
         found = sha256_of(path)
         _check_hash(found, remembered)
         unzip(path, folder)
@@ -144,10 +146,14 @@ def _check_layout(path: Path) -> None:
         raise DataError(f"{path.name} holds no index.csv and no photos, but {shown}.")
 
 
+def _is_known(found: str, remembered: Path) -> bool:
+    return found == remembered.read_text("utf-8").strip()
+
+
 def _check_hash(found: str, remembered: Path) -> None:
     """Compare a download with the first that there was."""
-    known = remembered.read_text("utf-8").strip() if remembered.exists() else found
-    if found != known:
+    if remembered.exists() and not _is_known(found, remembered):
+        known = remembered.read_text("utf-8").strip()
         raise DataError(
             "The download is not the file that it was the first time: its SHA-256 is "
             f"{found}, and was {known}.",

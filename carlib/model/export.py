@@ -73,10 +73,17 @@ def export(
     with named_in_errors(folder), atomic_folder(folder, replace=True) as temporary:
         for name in formats:
             write, read, file = _WRITERS[name]
-            write(frozen, temporary / file)
+            _write(name, write, frozen, temporary / file)
             _prove(name, read(temporary / file), model)
         write_text(temporary / LABELS, labels_text(model))
     return {name: folder / _WRITERS[name][2] for name in formats}
+
+
+def _write(name: str, write: Callable, frozen: Any, path: Path) -> None:
+    try:
+        write(frozen, path)
+    except ValueError as error:  # protobuf's, of more than it can hold
+        raise ExportError(f"The {name} export can't be made: {error}") from error
 
 
 def write_final(
@@ -155,15 +162,22 @@ _WRITERS = {
 }
 
 
+# What an export consists of; TensorFlow writes what lies in saved_model.
+_OURS = {LABELS, *(file for _, _, file in _WRITERS.values())}
+_OURS |= {
+    f"saved_model/{name}"
+    for name in (
+        *("saved_model.pb", "fingerprint.pb", "assets", "variables"),
+        *("variables/variables.index", "variables/variables.data-00000-of-00001"),
+    )
+}
+
+
 def _check_target(folder: Path, overwrite: bool) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    ours = {LABELS, *(file for _, _, file in _WRITERS.values())}
-    foreign = (
-        sorted({path.name for path in folder.iterdir()} - ours)
-        if folder.is_dir()
-        else [folder.name]
-    )
+    inside = [path.relative_to(folder).as_posix() for path in folder.rglob("*")]
+    foreign = sorted(set(inside) - _OURS) if folder.is_dir() else [folder.name]
     if foreign:
         raise ExportError(
             f"{folder} holds what no export wrote.", foreign, hint="Name a new folder."

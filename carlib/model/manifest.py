@@ -159,14 +159,25 @@ def versions() -> dict[str, str]:
 
 
 def tell_of_versions(saved_by: dict[str, str]) -> None:
-    """Say by what a model was saved, where that was another carlib."""
+    """Say by what a model was saved, where that was another release of these."""
     here = versions()
-    if saved_by.get("carlib") != here.get("carlib"):
+    others = [
+        name
+        for name in ("carlib", "keras", "tensorflow", "openvino")
+        if {name} <= saved_by.keys() & here.keys()
+        and _release(saved_by[name]) != _release(here[name])
+    ]
+    if others:
         then, now = (
-            " with Keras ".join(each.get(name, "?") for name in ("carlib", "keras"))
+            ", ".join(f"{name} {each[name]}" for name in others)
             for each in (saved_by, here)
         )
-        say(f"The model was saved by carlib {then}; this is {now}.")
+        say(f"The model was saved by {then}; here is {now}.")
+
+
+def _release(version: str) -> list[str]:
+    """Return the first two numbers of a version: what lies behind mends faults only."""
+    return version.split(".")[:2]
 
 
 def is_sha256(value: Any) -> bool:

@@ -1,6 +1,7 @@
 """What options may be: the words and the tests, once for all that is checked."""
 
 import math
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -9,17 +10,23 @@ import numpy as np
 
 from carlib.errors import OptionError
 
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
+_SHORT.maxlong = 60
 Expected = tuple[str, Callable[[Any], bool]]
 
 
 def is_number(value: Any) -> bool:
     """Tell whether it is a finite number; True and False are none."""
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    return real and math.isfinite(value)
+    try:
+        real = isinstance(value, Real) and not isinstance(value, bool)
+        return real and math.isfinite(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return False
 
 
-def _is_whole(value: Any, least: int) -> bool:
-    return is_number(value) and isinstance(value, Integral) and value >= least
+def _is_whole(value: Any, least: int, most: int) -> bool:
+    return is_number(value) and isinstance(value, Integral) and least <= value <= most
 
 
 def is_one_of(value: Any, *words: str | None) -> bool:
@@ -33,8 +40,11 @@ BELOW_1 = (
     "from 0 up to, but not, 1",
     lambda value: is_number(value) and 0 <= value < 1,
 )
-COUNT = ("a whole number of 1 or more", lambda value: _is_whole(value, 1))
-SEED = ("a whole number of 0 or more", lambda value: _is_whole(value, 0))
+COUNT = ("a whole number from 1 to 10⁹", lambda value: _is_whole(value, 1, 10**9))
+SEED = (
+    "a whole number from 0 to 2³² - 1",
+    lambda value: _is_whole(value, 0, 2**32 - 1),
+)
 FLAG = ("True or False", lambda value: isinstance(value, bool | np.bool_))
 
 
@@ -63,7 +73,7 @@ def problems(thing: Any, expected: Mapping[str, Expected]) -> Iterator[str]:
     for name, (text, passes) in expected.items():
         value = getattr(thing, name)
         if not passes(value):
-            yield f"{name} must be {text}. Received: {value!r}"
+            yield f"{name} must be {text}. Received: {_SHORT.repr(value)}"
 
 
 def check(thing: Any, **expected: Expected) -> None:

@@ -372,7 +372,7 @@ def test_a_model_of_another_carlib_says_so_once(saved, tmp_path, capsys):
     versions = {"carlib": "0.0.7", "keras": "2.15.0"}
     load_model(with_manifest(saved, tmp_path / "old.zip", versions=versions))
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith("The model was saved by carlib 0.0.7 with Keras 2.15.0; ")
+    assert line.startswith("The model was saved by carlib 0.0.7, keras 2.15.0; ")
 
 
 def test_what_could_not_be_loaded_is_not_saved(trained, tmp_path):

@@ -40,6 +40,6 @@ def test_all_that_is_wrong_is_named_at_once():
     with pytest.raises(OptionError) as caught:
         ranges.check(thing, one=ranges.COUNT, two=ranges.FLAG, three=ranges.COUNT)
     assert caught.value.problems == [
-        "one must be a whole number of 1 or more. Received: 0",
+        "one must be a whole number from 1 to 10⁹. Received: 0",
         "two must be True or False. Received: 'x'",
     ]
