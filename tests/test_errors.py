@@ -1,6 +1,8 @@
 """An error lists all that is wrong, prints what can be read, and says what to do."""
 
+import ast
 import copy
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +36,38 @@ def test_every_public_error_is_caught_as_carlibs():
     assert len(names) >= 8
     assert all(issubclass(getattr(carlib, name), CarlibError) for name in names)
     assert issubclass(OptionError, ValueError)
+
+
+PACKAGE = Path(carlib.__file__).parent
+
+
+def messages() -> list[tuple[str, str]]:
+    """Every sentence that carlib raises, warns or says, and where it stands."""
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func).rpartition(".")[2]
+                given = [*node.args[:1], *(k.value for k in node.keywords)]
+                if name.endswith("Error") or name in ("warn", "say"):
+                    where = f"{path.relative_to(PACKAGE).as_posix()}:{node.lineno}"
+                    found += [(where, t) for part in given if (t := text_of(part))]
+    return found
+
+
+def text_of(node: ast.expr) -> str:
+    """The text of a constant or an f-string, what is filled in left out."""
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    texts = [p.value if isinstance(p, ast.Constant) else "…" for p in parts]
+    return "".join(text for text in texts if isinstance(text, str)).strip("… ")
+
+
+def test_all_messages_speak_one_dialect():
+    """What was expected, then what came, by the same two words everywhere."""
+    found = messages()
+    assert len(found) > 150
+    for where, text in found:
+        if "xpected " in text:
+            assert "Received:" in text, f"{where}: {text}"
+        assert " got " not in text and "eceived " not in text, f"{where}: {text}"
+        assert not text.endswith("!"), f"{where}: {text}"

@@ -12,6 +12,7 @@ from carlib.backbones import efficientnet_lite
 from carlib.backbones.architectures import Architecture, find
 from carlib.downloads import download
 from carlib.errors import CarlibError, OptionError, WeightsError
+from carlib.files import as_path
 from carlib.messages import say
 
 MAX_BYTES = 400_000_000  # the largest, ResNet101V2's, have 171 MB
@@ -35,7 +36,7 @@ def find_weights(
         return weights.copy()  # what a fingerprint stands for must not change
     if weights == "imagenet":
         return imagenet_file(architecture)
-    path = Path(weights)
+    path = as_path(weights)
     if not path.is_file():
         raise WeightsError(
             f"Expected a weights file. Received: weights={str(weights)!r}, which is "

@@ -90,7 +90,7 @@ def labels_of(photos: pd.DataFrame, column: str = "damage_class") -> np.ndarray:
     ]
     if problems:
         raise DataError(
-            f"Expected the name of a class in each row of {column}.",
+            f"Each row of {column} needs the name of a class.",
             problems,
             "Each photo has one class, a text. (Several labels a photo, and numbers to "
             "be estimated, are other tasks.)"

@@ -107,7 +107,9 @@ def _as_source(photo: Any, number: int) -> Source | None:
     """Return a photo with its name; None if it is none."""
     name = f"photo {number}"
     if _is_path(photo):
-        return None if _is_address(photo) else Source(str(as_path(photo)))
+        name = str(photo)
+        at_home = str(as_path(name)) if name.startswith("~") else name
+        return None if _is_address(name) else Source(at_home)
     if isinstance(photo, bytes | bytearray | memoryview):
         return Source(name, bytes(photo))
     if isinstance(photo, np.ndarray):
@@ -133,7 +135,7 @@ def _is_path(photo: Any) -> bool:
 
 
 def _is_address(photo: Any) -> bool:
-    return str(photo).lower().startswith(("http://", "https://", "ftp://", "data:"))
+    return str(photo)[:8].lower().startswith(("http://", "https://", "ftp://", "data:"))
 
 
 def _is_open_file(photo: Any) -> bool:

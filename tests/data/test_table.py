@@ -28,7 +28,7 @@ def test_what_is_no_folder_of_data_is_an_error(folder, tmp_path):
     with pytest.raises(DataError, match="There is no folder nowhere"):
         load_index("nowhere")
     (tmp_path / "a.zip").touch()
-    with pytest.raises(DataError, match="a file; expected a folder(.|\n)*locate_data"):
+    with pytest.raises(DataError, match="Expected a folder(.|\n)*locate_data"):
         load_index(tmp_path / "a.zip")
     with pytest.raises(DataError, match=r"neither index\.csv nor two .* but image\."):
         load_index(folder)
