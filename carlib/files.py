@@ -84,6 +84,16 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def make_way(path: Path) -> None:
+    """Remove a link or a device from where carlib keeps a file or folder of its own.
+
+    A link would be written through: what it leads to may be anything of the user's.
+    """
+    with contextlib.suppress(OSError):
+        if stat.S_IFMT(path.lstat().st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
+            path.unlink()
+
+
 def _target(path: Path) -> Path:
     """Return the file that a path leads to, by a link or not; it needn't be there.
 

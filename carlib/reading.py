@@ -11,16 +11,27 @@ from typing import Any, BinaryIO
 def open_file(path: str | os.PathLike) -> BinaryIO:
     """Open a file for reading its bytes; what is none is never waited for.
 
-    A FIFO would make the reader wait for a writer, a device never end.
+    A FIFO would make the reader wait for a writer, a device never end. Some do what
+    they are for as soon as they're opened, so the kind is looked at before, too. A
+    `read` gives None where one would wait all the same, as of the kernel's log.
 
     Raises:
         OSError: It can't be opened, or isn't a regular file.
     """
+    _check_kind(path, os.stat(path))  # noqa: PTH116
     file = open(path, "rb", opener=_at_once)  # noqa: PTH123, SIM115
-    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        return file
-    file.close()
-    raise OSError(errno.EINVAL, "it is a device, not a file", str(path))
+    try:
+        _check_kind(path, os.fstat(file.fileno()))
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def _check_kind(path: str | os.PathLike, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        why = "it is a folder or a device, not a file"
+        raise OSError(errno.EINVAL, why, str(path))
 
 
 def _at_once(path: str, flags: int) -> int:
@@ -35,7 +46,7 @@ def read_json(path: str | os.PathLike, most: int = 2**16) -> Any:
         ValueError: It's larger than `most` bytes, or isn't JSON.
     """
     with open_file(path) as file:
-        data = file.read(most + 1)
+        data = file.read(most + 1) or b""
     if len(data) > most:
         raise ValueError(f"it has more than {most:,} bytes")
     try:
@@ -47,8 +58,15 @@ def read_json(path: str | os.PathLike, most: int = 2**16) -> Any:
 def sha256_of(path: str | os.PathLike) -> str:
     """Return the SHA-256 of a file's content, as 64 hex digits.
 
+    It is read as far as its size goes: some of the system's own files have no end.
+
     Raises:
         OSError: It can't be read, or isn't a regular file.
     """
+    digest = hashlib.sha256()
     with open_file(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        left = os.fstat(file.fileno()).st_size
+        while data := file.read(min(left, 2**20)):
+            digest.update(data)
+            left -= len(data)
+    return digest.hexdigest()

@@ -14,16 +14,17 @@ from typing import Any
 from carlib import runtime
 from carlib.backbones.operations import MAX_XML, check_operations
 from carlib.errors import ArchiveError
-from carlib.files import atomic_folder, write_json
+from carlib.files import atomic_folder, make_way, write_json
 from carlib.reading import open_file, read_json, sha256_of
 
 NETWORK, HASHES = "network", "sha256.json"
 PARTS = ("network.xml", "network.bin")
-MAX_BYTES = 2**30  # of one of them; ResNet101V2's weights have 171 million
+MOST = (MAX_XML, 2**30)  # bytes of them; ResNet101V2's weights have 170 million
 
 
 def keep(folder: Path, model: Any) -> None:
     """Keep an OpenVINO model in a backbone's folder, where that can be written to."""
+    make_way(folder / NETWORK)
     with (
         contextlib.suppress(OSError, RuntimeError),
         atomic_folder(folder / NETWORK, replace=True) as temporary,
@@ -41,7 +42,7 @@ def kept(folder: Path | None) -> Any | None:
         return None
     try:
         with open_file(folder / NETWORK / PARTS[0]) as file:
-            check_operations(file.read(MAX_XML + 1))
+            check_operations(file.read(MAX_XML + 1) or b"")
         return runtime.core().read_model(folder / NETWORK / PARTS[0])
     except (OSError, RuntimeError, ArchiveError):  # gone, or made by a newer OpenVINO
         return None
@@ -51,7 +52,8 @@ def is_whole(folder: Path) -> bool:
     """Tell whether a network lies in a backbone's folder as it was kept."""
     try:
         hashes, place = read_json(folder / NETWORK / HASHES), folder / NETWORK
-        small = all((place / part).stat().st_size <= MAX_BYTES for part in PARTS)
+        sizes = [(place / part).stat().st_size for part in PARTS]
+        small = all(size <= most for size, most in zip(sizes, MOST, strict=True))
         return small and hashes == _hashes(place, folder)
     except (OSError, ValueError):
         return False

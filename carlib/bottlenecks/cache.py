@@ -29,7 +29,7 @@ from carlib.bottlenecks.shard_file import (
 from carlib.bottlenecks.shards import MERGED, Shards
 from carlib.bottlenecks.stat_index import StatIndex
 from carlib.errors import printable
-from carlib.files import TEMPORARY, as_path, remove, write_json, write_text
+from carlib.files import TEMPORARY, as_path, make_way, remove, write_json, write_text
 from carlib.reading import read_json
 
 DESCRIPTION = "backbone.json"
@@ -64,28 +64,29 @@ def shards_folder(workspace_path: str | os.PathLike, backbone: Network) -> Path:
 
 
 def _describe(folder: Path, backbone: Network) -> None:
-    if _description(folder) is None:
-        description = {
-            "arch": backbone.arch,
-            "weights": backbone.weights_name,
-            "precision": backbone.precision,
-            "n_features": backbone.n_features,
-            "fingerprint": backbone.fingerprint,
-        }
+    description = {
+        "arch": backbone.arch,
+        "weights": printable(backbone.weights_name),  # it may be a file's name
+        "precision": backbone.precision,
+        "n_features": backbone.n_features,
+        "fingerprint": backbone.fingerprint,
+    }
+    if _description(folder) != description:
+        make_way(folder / DESCRIPTION)
         check = {"check": _check(description)}
         write_json(folder / DESCRIPTION, description | check)
-    if not (folder.parent / ".gitignore").exists():
+    if not os.path.lexists(folder.parent / ".gitignore"):
         write_text(folder.parent / ".gitignore", "# Made by carlib.\n*\n")
 
 
-def _described(root: Path, pattern: str = "*") -> Iterator[tuple[Path, dict]]:
+def _described(root: Path) -> Iterator[tuple[Path, dict]]:
     """Yield each backbone's folder with its description; pass over damaged ones."""
-    paths: list[Path] = []
+    folders: list[Path] = []
     with contextlib.suppress(OSError):  # a folder that may not be entered
-        paths += sorted(root.glob(f"{pattern}/{DESCRIPTION}"))
-    for path in paths:
-        if description := _description(path.parent):
-            yield path.parent, description
+        folders += sorted(root.iterdir())
+    for folder in folders:
+        if description := _description(folder):
+            yield folder, description
 
 
 def _description(folder: Path) -> dict | None:
@@ -95,8 +96,13 @@ def _description(folder: Path) -> dict | None:
         if isinstance(description, dict):
             check = description.pop("check", None)
             is_ours = check == _check(description) and _is_sound(description)
-            return description if is_ours else None
+            return description if is_ours and _is_of(folder, description) else None
     return None
+
+
+def _is_of(folder: Path, description: dict) -> bool:
+    """Tell whether a folder has its backbone's name, to which its shards are bound."""
+    return folder.name == f"{description['arch']}-{description['fingerprint'][:16]}"
 
 
 def _is_sound(description: dict) -> bool:
@@ -175,7 +181,7 @@ def verify_cache(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
 
 
 def _is_network_whole(folder: Path) -> bool | None:
-    return is_whole(folder) if (folder / NETWORK).exists() else None
+    return is_whole(folder) if os.path.lexists(folder / NETWORK) else None
 
 
 def compact_cache(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
@@ -193,7 +199,7 @@ def compact_cache(workspace_path: str | os.PathLike = "workspace") -> list[dict]
         before = len(shards.shards)
         shards.merge(MERGED)
         keys.update(shards)
-        after = len(list(folder.glob(SHARD)))
+        after = len(sizes_of(folder))
         merged.append(_names(description) | {"before": before, "after": after})
     open_index(workspace_path).forget_all_but(keys)
     return merged

@@ -9,17 +9,17 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from carlib.errors import CarlibError
-from carlib.files import write_bytes
+from carlib.files import make_way, write_bytes
 from carlib.reading import open_file
 
 BLOCK = 1 << 20  # bytes read at once
 SHARD, DAMAGED = "?" * 64 + ".npy", "?" * 64 + ".damaged"  # as their names go
 LARGEST = 1 << 30  # bytes; merged ones have half as many
-HOLES = 32  # times what a file takes of the disk may be what it holds
 AGAIN = 9  # times that is looked for what others move meanwhile
 
 
@@ -34,41 +34,60 @@ def write_shard(folder: Path, parts: Sequence[np.ndarray], prefix: str = "") -> 
     for part in parts:
         digest.update(part.data)
     path = folder / f"{prefix}{digest.hexdigest()}.npy"
+    make_way(path)
     write_bytes(path, header, *(part.data for part in parts))
     return path
 
 
-def read_shard(path: Path, dtype: np.dtype, name: str) -> Iterator[np.ndarray]:
+def read_shard(
+    path: Path, dtype: np.dtype, name: str, most: int = LARGEST
+) -> Iterator[np.ndarray]:
     """Yield a shard's rows block by block; what came counts only if all of it came.
+
+    Args:
+        dtype: What a row is; its first field is a hash.
+        most: Bytes that it may have.
 
     Raises:
         ShardError: Its content isn't what its name says, or rows of another kind.
         OSError: It can't be read.
     """
     with open_file(path) as file:
-        status = os.fstat(file.fileno())
-        header = header_of(dtype, count_rows(status.st_size, dtype))
-        _check_claims(status, dtype, header, file.read(len(header)))
-        digest = hashlib.sha256(header)
+        count = _rows_claimed(file, dtype, most)
+        digest = hashlib.sha256(header_of(dtype, count))
         per_block = max(1, BLOCK // dtype.itemsize)
-        while data := file.read(per_block * dtype.itemsize):
+        for start in range(0, count, per_block):
+            data = file.read(min(per_block, count - start) * dtype.itemsize) or b""
             digest.update(data)
-            if len(data) % dtype.itemsize == 0:
-                yield np.frombuffer(data, dtype)
+            yield _checked(data, dtype)
     if digest.hexdigest() != name:
         raise ShardError("its content does not match its name")
 
 
-def _check_claims(
-    status: os.stat_result, dtype: np.dtype, header: bytes, start: bytes
-) -> None:
-    """Refuse a file by its size and its beginning, before the rest of it is read."""
-    size = status.st_size
-    on_disk = 512 * getattr(status, "st_blocks", size)
-    if size > LARGEST or on_disk * HOLES < size:
+def _rows_claimed(file: BinaryIO, dtype: np.dtype, most: int) -> int:
+    """Return how many rows follow, by a file's size and header, before they're read."""
+    size = os.fstat(file.fileno()).st_size
+    count = count_rows(size, dtype)
+    header = header_of(dtype, count)
+    if size > most:
         raise ShardError(f"it says that it has {size:,} bytes")
-    if start != header or (size - len(header)) % dtype.itemsize:
+    whole = size == len(header) + count * dtype.itemsize
+    if not whole or file.read(len(header)) != header:
         raise ShardError("it is damaged, or no shard of this backbone's")
+    return count
+
+
+def _checked(data: bytes, dtype: np.dtype) -> np.ndarray:
+    """Return a block's rows, unless it is cut, or has what a hole in a file reads as.
+
+    Of how much of a file is a hole no system tells the truth always; no hash is 0.
+    """
+    if not data or len(data) % dtype.itemsize:
+        raise ShardError("it was cut meanwhile")
+    rows = np.frombuffer(data, dtype)
+    if not rows[dtype.names[0]].any(axis=1).all():
+        raise ShardError("it has rows of nothing")
+    return rows
 
 
 def row_type(folder: Path | None, n_features: int) -> np.dtype:
@@ -95,12 +114,15 @@ def header_of(dtype: np.dtype, count: int) -> bytes:
 
 
 def sizes_of(folder: Path) -> list[int]:
-    """Return the sizes of a folder's shards, whoever merges them meanwhile."""
+    """Return the sizes of a folder's shards, whoever merges them meanwhile.
+
+    What can be none, such as a folder of such a name, isn't counted.
+    """
     for _ in range(AGAIN):
         sizes = [size_of(path) for path in folder.glob(SHARD)]
         if all(sizes):
             break
-    return sizes
+    return [size for size in sizes if 0 < size <= LARGEST]
 
 
 def size_of(path: Path) -> int:

@@ -30,6 +30,7 @@ from carlib.bottlenecks.shard_file import (
 )
 from carlib.errors import DataError, printable
 from carlib.files import mapped_array
+from carlib.reading import open_file
 
 GAP = 8  # rows that are read along rather than jumped over
 MAPPED = 64 << 20  # bytes of features from which on they lie in a file
@@ -91,11 +92,11 @@ class Shards:
         known = self._passed_over.copy()
         if not anew:
             known.update(shard for shard in self.shards if isinstance(shard, Path))
-        gone = True
-        while gone:  # what was merged meanwhile lies in another shard now: look again
+        for _ in range(AGAIN):  # what was merged meanwhile lies in another shard now
             paths = [path for path in self._listed() if path not in known]
             known.update(path for path in paths if self._take_up(path))
-            gone = not known.issuperset(paths)
+            if known.issuperset(paths):
+                break
 
     def _listed(self) -> list[Path]:
         """Return the shards in the folder, the largest, into which others go, last."""
@@ -147,7 +148,7 @@ class Shards:
     def _written(self, parts: Sequence[np.ndarray]) -> Path | np.ndarray:
         if self.folder and not self._refused:
             try:
-                self._prepare()
+                self.prepare()
                 return write_shard(self.folder, parts)
             except OSError as error:
                 self._refused = True
@@ -192,7 +193,7 @@ class Shards:
     def _merge(self, group: list[Path]) -> None:
         try:
             blocks = [rows for p in group for rows in read_shard(p, self.dtype, p.stem)]
-        except FileNotFoundError:  # another process merges, too
+        except (OSError, ShardError):  # another process merges, too
             return
         rows = np.concatenate(blocks)
         _, firsts = np.unique(rows["photo"].copy().view("V32"), return_index=True)
@@ -228,7 +229,7 @@ class Shards:
             return shard["features"][places]
         features = np.empty((len(places), self.n_features), np.float32)
         offset, filled = len(header_of(self.dtype, 0)), 0
-        with shard.open("rb") as file:
+        with open_file(shard) as file:
             for run in np.split(places, np.flatnonzero(np.diff(places) > GAP) + 1):
                 file.seek(offset + run[0] * self.dtype.itemsize)
                 rows = np.fromfile(file, self.dtype, run[-1] - run[0] + 1)
@@ -279,8 +280,8 @@ def _by_shard(
 def _warn(path: Path, what: str) -> None:
     name = printable(path.name[:12])
     warnings.warn(
-        f"The shard {name}… in {path.parent.as_posix()} {what}. Its photos are "
-        "computed again.",
+        f"The shard {name}… in {printable(path.parent.as_posix())} {what}. Its photos "
+        "are computed again.",
         stacklevel=3,
     )
 

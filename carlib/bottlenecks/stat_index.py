@@ -18,9 +18,11 @@ import numpy as np
 
 from carlib.bottlenecks.shard_file import ShardError, read_shard, write_shard
 
+MOST = 1 << 27  # bytes of an index: a million and a half of photos
 RACY = 3_000_000_000  # nanoseconds; FAT counts in steps of two seconds
 TRUSTED = os.name != "nt"
 PREFIX = "photos-"
+INDEX = PREFIX + "[0-9a-f]" * 64 + ".npy"  # as its name goes
 ENTRY = np.dtype([("path", "u1", 16), ("stat", "<i8", 5), ("photo", "u1", 32)])
 _STAT = slice(16, 56)
 _KEY = slice(56, 88)
@@ -39,14 +41,15 @@ class StatIndex:
         self._files: list[Path] = []
         self._changed = False
         with contextlib.suppress(OSError):  # a folder that may not be entered
-            for path in sorted(folder.glob(f"{PREFIX}*.npy")) if self.folder else ():
+            for path in sorted(folder.glob(INDEX)) if self.folder else ():
                 self._load(path)
 
     def _load(self, path: Path) -> None:
         self._files.append(path)
         entries: dict[bytes, bytes] = {}
         with contextlib.suppress(ShardError, OSError):  # photos are read again
-            for rows in read_shard(path, ENTRY, path.stem.removeprefix(PREFIX)):
+            name = path.stem.removeprefix(PREFIX)
+            for rows in read_shard(path, ENTRY, name, MOST):
                 data = rows.tobytes()
                 for start in range(0, len(data), ENTRY.itemsize):
                     entry = data[start : start + ENTRY.itemsize]
@@ -99,7 +102,8 @@ class StatIndex:
         with contextlib.suppress(OSError):  # a read-only workspace, a full disk
             written = [write_shard(self.folder, [rows], PREFIX)] if len(rows) else []
             for path in set(self._files).difference(written):
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # a folder of that name stays
+                    path.unlink()
             self._files, self._changed = written, False
 
 

@@ -101,7 +101,9 @@ def split(photos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _check_folder(root: Path) -> None:
     if root.is_file():
         hint = "locate_data unpacks a zip and returns its folder."
-        raise DataError(f"Expected a folder. Received: {root}, which is a file", hint=hint)
+        raise DataError(
+            f"Expected a folder. Received: {root}, which is a file", hint=hint
+        )
     if not root.is_dir():
         raise DataError(f"There is no folder {root}.")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from carlib import runtime
-from carlib.backbones import engines, kept
+from carlib.backbones import kept
 from carlib.backbones.engines import OpenVINOEngine
 from carlib.bottlenecks.extract import compute_bottlenecks
 from tests.backbones.noise import needs_openvino, noise
@@ -86,12 +86,39 @@ def test_hashes_of_a_network_in_another_form_mean_that_there_is_none(tmp_path, c
     assert kept.kept(tmp_path) is None
 
 
-@pytest.mark.skipif(engines.executor() != "openvino", reason="needs OpenVINO")
+def small_network():
+    """A network of one operation, as OpenVINO has it."""
+    ops = runtime.openvino().opset13
+    pixels = ops.parameter([1, 4], np.float32)
+    return runtime.openvino().Model([ops.relu(pixels)], [pixels])
+
+
+@needs_openvino
+def test_what_a_link_in_the_networks_place_leads_to_is_left_alone(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("mine", "utf-8")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "network").symlink_to(mine)
+    kept.keep(folder, small_network())
+    assert kept.kept(folder) is not None
+    assert [path.name for path in mine.iterdir()] == ["thesis.txt"]
+
+
+@needs_openvino
+@pytest.mark.parametrize("part", kept.PARTS)
+def test_a_network_that_says_it_is_endless_is_not_read(tmp_path, part, monkeypatch):
+    kept.keep(tmp_path, small_network())
+    with (tmp_path / "network" / part).open("ab") as file:
+        file.truncate(200 << 30)
+    monkeypatch.setattr(kept, "sha256_of", lambda path: pytest.fail("it was read"))
+    assert not kept.is_whole(tmp_path)
+
+
+@needs_openvino
 def test_a_converted_network_of_another_backbone_is_not_taken_for_this_ones(tmp_path):
-    openvino = runtime.openvino()
-    pixels = openvino.opset13.parameter([1, 4], np.float32)
-    model = openvino.Model([openvino.opset13.relu(pixels)], [pixels])
-    kept.keep(tmp_path / "one", model)
+    kept.keep(tmp_path / "one", small_network())
     assert kept.kept(tmp_path / "one") is not None
     shutil.copytree(tmp_path / "one", tmp_path / "another")
     assert kept.kept(tmp_path / "another") is None

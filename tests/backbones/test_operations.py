@@ -50,6 +50,15 @@ def test_a_loop_inside_of_another_operation_is_found():
         check_operations(nested)
 
 
+def test_a_loop_behind_a_namespace_is_found_as_openvino_finds_it():
+    hidden = net(("Add", "opset1"), ("Loop", "opset5"))
+    hidden = hidden.replace(b"<net ", b'<net xmlns="u" ')
+    shown = b'<z xmlns=""><layer type="Add" version="opset1"/></z></net>'
+    with pytest.raises(ArchiveError, match="more than compute") as caught:
+        check_operations(hidden.replace(b"</net>", shown))
+    assert caught.value.problems == ["Loop (opset5)"]
+
+
 @pytest.mark.parametrize(
     "xml",
     [
@@ -57,7 +66,8 @@ def test_a_loop_inside_of_another_operation_is_found():
         b"<net>",
         b"\xff\xfe<net/>",
         net(),
-        b'<!DOCTYPE n [<!ENTITY a "aaaa">]>' + net(("Add", "opset1")),
+        b'<!DOCTYPE n [<!ENTITY a "aaaa">]>' + net(("Add", "opset1"))[21:],
+        net(("Add", "opset1")).decode().encode("utf-16"),
         b"<a>" * 100_000 + b"</a>" * 100_000,
         b" " * (MAX_XML + 1),
     ],

@@ -1,7 +1,9 @@
 """A workspace's care: what is kept is counted, checked, merged and removed."""
 
 import json
+import os
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from carlib.backbones.architectures import ARCHS
 from carlib.backbones.backbone import Backbone
+from carlib.bottlenecks import cache as cache_module
 from carlib.bottlenecks import extract
 from carlib.bottlenecks.cache import (
     cache_info,
@@ -111,6 +114,78 @@ def test_a_warm_call_writes_nothing(workspace, photos):
     before = {path: path.stat().st_mtime_ns for path in workspace.rglob("*")}
     assert counts(photos, Tiny(), workspace) == (N, 0)
     assert {path: path.stat().st_mtime_ns for path in workspace.rglob("*")} == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such files")
+@pytest.mark.parametrize("kind", ["fifo", "link", "nowhere", "circle", "folder"])
+def test_what_lies_in_a_descriptions_place_stops_nothing(workspace, photos, kind):
+    path, mine = home(workspace) / "backbone.json", workspace / "mine.txt"
+    mine.write_text("mine", "utf-8")
+    path.unlink()
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        targets = {"link": mine, "nowhere": workspace / "new", "circle": path}
+        path.symlink_to(targets[kind])
+    for care in (cache_info, verify_cache, compact_cache, clear_cache):
+        assert care(workspace) == []
+    new = draw_photos(photos[0].parent, 4, first=100)
+    assert counts(new, Tiny(), workspace) == (N, 4)
+    assert counts(new, Tiny(), workspace) == (N + 4, 0)
+    assert len(cache_info(workspace)) == (kind != "folder")
+    assert mine.read_text("utf-8") == "mine" and not (workspace / "new").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links")
+def test_the_ignore_file_is_not_written_through_a_link(tmp_path, photos):
+    (tmp_path / "w" / "bottlenecks").mkdir(parents=True)
+    (tmp_path / "w" / "bottlenecks" / ".gitignore").symlink_to(tmp_path / "new")
+    assert counts(photos, Tiny(), tmp_path / "w") == (0, N)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_copied_folder_of_another_name_is_passed_over_not_set_aside(workspace):
+    """Its shards are bound to the name, and would all be taken for damaged."""
+    folder = home(workspace)
+    shutil.copytree(folder, folder.with_name("copy"))
+    before = files(workspace)
+    assert [info["photos"] for info in cache_info(workspace)] == [N]
+    assert [found["damaged"] for found in verify_cache(workspace)] == [0]
+    assert files(workspace) == before
+
+
+def test_a_description_that_says_other_things_is_written_anew(workspace, photos):
+    path = home(workspace) / "backbone.json"
+    whole = path.read_bytes()
+    described = json.loads(whole) | {"n_features": 3}
+    del described["check"]
+    check = {"check": cache_module._check(described)}
+    path.write_text(json.dumps(described | check), "utf-8")
+    counts(draw_photos(photos[0].parent, 1, first=100), Tiny(), workspace)
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("name", ["my\nweights.h5", "my\x1b[2J.h5", "my\udcff.h5"])
+def test_weights_of_an_odd_name_are_told_of_in_one_line(tmp_path, photos, name):
+    network = Tiny()
+    network.weights_name = name
+    assert counts(photos, network, tmp_path / "w") == (0, N)
+    (info,) = cache_info(tmp_path / "w")
+    assert info["photos"] == N and info["weights"].isprintable()
+
+
+@pytest.mark.parametrize("kind", ["folder", "nowhere"])
+def test_what_can_be_no_shard_is_not_counted_as_one(workspace, kind):
+    odd = home(workspace) / f"{'0' * 64}.npy"
+    odd.mkdir() if kind == "folder" else odd.symlink_to("nowhere")
+    assert cache_info(workspace)[0]["shards"] == 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert verify_cache(workspace)[0]["shards"] == 3
+        (done,) = compact_cache(workspace)
+    assert (done["before"], done["after"]) == (3, 1)
 
 
 # --- verify_cache --------------------------------------------------------------------

@@ -234,6 +234,36 @@ def test_a_shard_that_cannot_be_opened_is_passed_over_not_set_aside(
     assert counts(drawn, Tiny(), kept) == (N_PHOTOS, 0)
 
 
+def test_a_search_ends_though_what_is_listed_is_never_there(kept, monkeypatch):
+    """As on a disk in the network, whose lists are older than its files."""
+
+    def gone(path):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(shard_file, "open_file", gone)
+    assert len(Shards(home(kept), 2)) == 0
+
+
+def test_a_shard_that_gives_way_to_a_fifo_holds_nobody_up(kept):
+    found, (shard,) = Shards(home(kept), 2), shards(kept)
+    shard.unlink()
+    os.mkfifo(shard)
+    with pytest.raises(OSError, match="not a file"):
+        found.gather([next(iter(found))])
+
+
+def test_a_merge_leaves_what_is_damaged_meanwhile_to_the_next_look(
+    tmp_path, drawn, small_shards
+):
+    counts(drawn, Tiny(), tmp_path / "w")
+    found = Shards(home(tmp_path / "w"), 2)
+    shard = shards(tmp_path / "w")[0]
+    shard.write_bytes(DAMAGES["bit in a row"](shard.read_bytes()))
+    before = shards(tmp_path / "w")
+    found.merge(1 << 20)
+    assert shards(tmp_path / "w") == before
+
+
 # What lies beside the shards.
 
 SIDECARS = ["", "[]", "7", "{}", '{"n_features": 2}', '{"n_features": "x"}', "\xff"]

@@ -165,3 +165,38 @@ def test_a_damaged_stat_index_makes_photos_read_again(
 def test_a_stat_index_never_answers_for_another_backbone(kept, drawn, reads):
     assert counts(drawn, Tiny(bias=1), kept) == (0, N_PHOTOS)
     assert len(reads) == N_PHOTOS
+
+
+def test_a_users_own_file_of_a_like_name_stays(kept, drawn):
+    mine = kept / "bottlenecks" / "photos-mine.npy"
+    np.save(mine, np.zeros(3))
+    drawn[3].write_bytes(drawn[3].read_bytes())
+    for _ in range(2):
+        time.sleep(0.02)
+        assert counts(drawn, Tiny(), kept) == (N_PHOTOS, 0)
+    assert (np.load(mine) == 0).all()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such files")
+@pytest.mark.parametrize("kind", ["fifo", "folder", "circle", "200 GiB"])
+def test_what_only_looks_like_an_index_costs_no_photo(kept, drawn, reads, kind):
+    odd = kept / "bottlenecks" / f"photos-{'0' * 64}.npy"
+    if kind == "fifo":
+        os.mkfifo(odd)
+    elif kind == "folder":
+        odd.mkdir()
+    elif kind == "circle":
+        odd.symlink_to(odd)
+    else:
+        odd.write_bytes(b"")
+        os.truncate(odd, 200 << 30)
+    assert counts(drawn, Tiny(), kept) == (N_PHOTOS, 0)
+    assert reads == []
+    drawn[3].write_bytes(drawn[3].read_bytes())
+    time.sleep(0.02)
+    for _ in range(2):
+        assert counts(drawn, Tiny(), kept) == (N_PHOTOS, 0)
+    assert reads == [drawn[3]]
+    whole = [p for p in kept.glob("bottlenecks/photos-*.npy") if p != odd]
+    assert len(whole) == 1
+    assert odd.is_dir() == (kind == "folder") == os.path.lexists(odd)
