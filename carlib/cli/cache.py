@@ -121,7 +121,7 @@ def agree_to_remove(kept: list[dict[str, Any]]) -> bool:
     Raises:
         OptionError: There is no terminal to ask at.
     """
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise OptionError(
             "Nothing was removed: there is no terminal to ask for a yes at.",
             hint="Look with carlib cache info, then add --yes.",
