@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import inspect
 import os
 import re
 import sys
@@ -122,6 +123,18 @@ def core() -> Any:
     Ctrl-C kills the process.
     """
     return openvino().Core()
+
+
+def convert(graph: Any) -> Any:
+    """Return a TensorFlow graph as an OpenVINO model.
+
+    Its converter reads its own options out of its docstring, which `python -OO` drops.
+    """
+    function = openvino().convert_model
+    if function.__doc__ is None:
+        names = inspect.signature(function).parameters
+        function.__doc__ = "\n".join(f":param {name}: " for name in names) + "Returns:"
+    return function(graph)
 
 
 def save_openvino(model: Any, path: Path) -> None:

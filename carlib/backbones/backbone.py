@@ -326,7 +326,7 @@ class Backbone:
         """Return the network as OpenVINO has it, in int8 where that is asked for."""
         if self.calibration and self.calibration.network:
             return kept.model_from(self.calibration.network)
-        model = runtime.openvino().convert_model(self._frozen().graph)
+        model = runtime.convert(self._frozen().graph)
         if self.calibration is None:
             return model
         say(f"Calibrating {self.arch} on {len(self.calibration.sources)} photos.")
