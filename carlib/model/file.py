@@ -41,6 +41,7 @@ MAX_TOTAL = 1 << 30  # bytes; all of carlib's networks together have 420 MB
 MAX_INT8 = (4 << 20, 1 << 20)  # bytes of xml, and of weights beyond float32's
 MOST_FEATURES = 1 << 20  # of a network of somebody's own
 READABLE = 1 << 17  # characters of a manifest that is written for people, too
+MOST_ROWS = 10_000  # of a history that would else be too long
 _HEADER = 1 << 10  # bytes in front of an array's numbers, at most
 _NPY = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '<f4', 'fortran_order': False, "
@@ -107,11 +108,15 @@ def _manifest_of(fields: dict, hashes: dict[str, str]) -> bytes:
     if len(data) > MAX_MANIFEST and said["metrics"].pop("confusion_matrix", None):
         say("The metrics are saved without the confusion matrix: it is too large.")
         data = _encoded(said, hashes)
+    if len(data) > MAX_MANIFEST and len(said["history"]["epoch"]) > MOST_ROWS:
+        rows = {name: values[-MOST_ROWS:] for name, values in said["history"].items()}
+        say(f"Of the history the last {MOST_ROWS:,} rows are saved: it is too long.")
+        data = _encoded(said | {"history": rows}, hashes)
     if len(data) > MAX_MANIFEST:
         raise OptionError(
             f"Such a model can't be saved: what it says of itself has {len(data):,} "
             f"bytes, more than {MAX_MANIFEST:,}.",
-            hint="Save it without metrics, or with a shorter history.",
+            hint="Save it without metrics.",
         )
     return data
 

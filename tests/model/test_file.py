@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from carlib.backbones.backbone import Backbone
@@ -418,3 +419,16 @@ def test_the_metrics_of_a_thousand_classes_are_kept(trained, tmp_path):
     trained.metrics = {}
     kept = load_model(tmp_path / "m.zip").metrics
     assert kept["confusion_matrix"]["counts"] == counts
+
+
+def test_a_history_too_long_to_keep_does_not_lose_the_model(
+    trained, tmp_path, capsys, monkeypatch
+):
+    from dataclasses import replace
+
+    monkeypatch.setattr(file, "MAX_MANIFEST", 20_000)
+    monkeypatch.setattr(file, "MOST_ROWS", 50)
+    long = pd.concat([trained.history] * 60, ignore_index=True)
+    loaded = load_model(replace(trained, history=long).save(tmp_path / "m.zip"))
+    assert "the last 50 rows are saved" in capsys.readouterr().out
+    assert len(loaded.history) == 50

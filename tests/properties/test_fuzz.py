@@ -40,6 +40,7 @@ def child(fuzz, tmp_path, monkeypatch):
     room.mkdir()
     found.mkdir()
     (room / "board").write_bytes(bytes(fuzz.HEAD.size + fuzz.ROOM))
+    monkeypatch.setattr(fuzz, "MEMORY", 1 << 60)  # the whole run is in this process
     made = fuzz.Child(
         fuzz.Job("index", 9, 1, 1, "own", str(found), 0, str(room)), (read, DataError)
     )
