@@ -10,7 +10,7 @@ from processes import answer
 from ways import backbone
 
 from carlib.bottlenecks.extract import extract
-from carlib.data.photos import as_sources
+from carlib.data.sources import as_sources
 
 
 class Trivial:

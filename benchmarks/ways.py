@@ -37,7 +37,7 @@ class Carlib:
 
     def compute(self, prepared: Any) -> np.ndarray:
         from carlib.bottlenecks.extract import extract
-        from carlib.data.photos import as_sources
+        from carlib.data.sources import as_sources
 
         paths, workspace = prepared
         sources = as_sources(paths)

@@ -199,6 +199,26 @@ def plain_float32() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def gradients_forgotten() -> Iterator[None]:
+    """Let TensorFlow forget the custom gradients that are registered in the block.
+
+    Its registry keeps each for ever, with the graph around it: for a head that is
+    trained a megabyte (https://github.com/tensorflow/tensorflow/issues/97697). Once a
+    function is traced, nobody asks for them any more.
+    """
+    tensorflow()
+    from tensorflow.python.framework import ops
+
+    registry = getattr(ops.gradient_registry, "_registry", {})
+    before = set(registry)
+    try:
+        yield
+    finally:
+        for name in set(registry) - before:
+            del registry[name]
+
+
+@contextlib.contextmanager
 def quiet_log(level: str = "WARNING") -> Iterator[None]:
     """Keep TensorFlow's log from telling of every file that it writes."""
     log = tensorflow().get_logger()

@@ -305,7 +305,7 @@ class Backbone:
     def _open_engine(self) -> engines.Engine:
         if engines.executor() == "tensorflow":
             return engines.TensorFlowEngine(self._frozen(), self.precision)
-        model = kept.kept(self._folder)
+        model = kept.kept(self._folder, self.input_size, self.n_features)
         if model is None:
             model = self._converted()
             if self._folder:

@@ -33,19 +33,33 @@ def keep(folder: Path, model: Any) -> None:
         write_json(temporary / HASHES, _hashes(temporary, folder))
 
 
-def kept(folder: Path | None) -> Any | None:
+def kept(
+    folder: Path | None, input_size: int | None = None, n_features: int | None = None
+) -> Any | None:
     """Return the OpenVINO model that lies in a backbone's folder, if it is whole.
 
-    One that does more than compute is none that carlib kept.
+    One that does more than compute, or takes or gives another number than asked for, is
+    none that carlib kept.
     """
     if folder is None or not is_whole(folder):
         return None
     try:
         with open_file(folder / NETWORK / PARTS[0]) as file:
             check_operations(file.read(MAX_XML + 1) or b"")
-        return runtime.core().read_model(folder / NETWORK / PARTS[0])
+        model = runtime.core().read_model(folder / NETWORK / PARTS[0])
+        return model if _fits(model, input_size, n_features) else None
     except (OSError, RuntimeError, ArchiveError):  # gone, or made by a newer OpenVINO
         return None
+
+
+def _fits(model: Any, input_size: int | None, n_features: int | None) -> bool:
+    """Tell whether a model has one way in and one out, as wide as a backbone's."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        return False
+    found = model.input().partial_shape[1], model.output().partial_shape[1]
+    asked = input_size, n_features
+    pairs = zip(found, asked, strict=True)
+    return all(n is None or (d.is_static and d.get_length() == n) for d, n in pairs)
 
 
 def is_whole(folder: Path) -> bool:

@@ -90,7 +90,8 @@ class Head:
         # Without AutoGraph, which warns of itself on Python 3.13.
         epoch = tf.function(self._run_epoch, signature, autograph=False)
         # As it is for good: TensorFlow would warn of heads made in a loop.
-        return epoch.get_concrete_function()
+        with runtime.gradients_forgotten():
+            return epoch.get_concrete_function()
 
     @property
     def weights(self) -> list[np.ndarray]:

@@ -90,3 +90,12 @@ def test_a_strangers_network_in_a_workspace_is_made_anew(
     hashes = kept._hashes(folder / "network", folder)
     kept.write_json(folder / "network" / "sha256.json", hashes)
     assert kept.is_whole(folder) and kept.kept(folder) is None
+
+
+def test_a_network_of_another_size_in_a_workspace_is_made_anew(network, tmp_path):
+    folder = tmp_path / "MobileNetV2-0.35-0123"
+    folder.mkdir()
+    kept.keep(folder, kept.model_from(network))
+    assert kept.kept(folder, 224, 1280) is not None
+    assert kept.kept(folder, 224, 1281) is None
+    assert kept.kept(folder, 299, 1280) is None

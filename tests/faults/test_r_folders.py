@@ -83,14 +83,21 @@ def test_r18_a_folder_to_predict_is_walked_like_one_to_train_on(tmp_path):
     assert names == ["1.jpg", "2.jfif"]
 
 
-def test_r19_a_tilde_that_the_shell_left_is_home(folder, tmp_path, monkeypatch):
+def test_r19_a_tilde_that_the_shell_left_is_home(
+    trained, sample, workspace, tmp_path, monkeypatch
+):
     """A ~ in any path of a command is the home folder, as a shell would have it."""
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))
-    assert "of nothing" not in run("cache", "info", "--workspace=~/w").stdout
-    assert f"{tmp_path}" in run("cache", "info", "--workspace=~/w").stdout
-    assert "can't be read" in run("predict", "~/none.zip", "~/x.jpg").stderr
-    assert not Path("~").exists()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").symlink_to(sample)
+    (tmp_path / "w").symlink_to(workspace)
+    shared = ["--workspace=~/w", "--arch=EfficientNetLite0", "--epoch=1"]
+    assert run("train", "~/data", *shared, "--output=~/m.zip").exit_code == 0
+    told = run("predict", "~/m.zip", "~/none.jpg").stderr
+    assert f"{tmp_path / 'none.jpg'}" in told.replace("\n", "")
+    assert "EfficientNetLite0" in run("cache", "info", "--workspace=~/w").stdout
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "w", "m.zip"}
 
 
 def test_r20_data_without_v_are_told_at_load(folder, capsys):

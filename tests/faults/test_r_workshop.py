@@ -1,5 +1,6 @@
 """What people report of programs of this kind: photos, pictures, runs and caches."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -14,9 +15,11 @@ from PIL import Image
 import carlib
 from carlib.data.images import decode
 from carlib.errors import ArchiveError, ImageError
+from carlib.files import write_zip
 from tests.evaluation.predicted import predictions
 from tests.faults.made import damaged_exif, encoded, quarters, with_exif
 from tests.faults.resaved import resaved
+from tests.model.members import members
 from tests.tiny import Tiny, counts, draw_photos, shards
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,9 +93,13 @@ def test_r41_a_model_that_was_moved_and_renamed_answers_alike(
 
 def test_r47_a_file_of_an_older_format_is_called_old_and_not_damaged(trained, tmp_path):
     """A model of an older format is told to be so, and what to do about it."""
-    path = resaved(trained, tmp_path / "m.zip", format_version=1)
+    whole = members(resaved(trained, tmp_path / "m.zip", format_version=1))
+    manifest = json.loads(whole["manifest.json"])
+    del manifest["sha256"]["manifest.json"]  # which that format didn't have
+    whole["manifest.json"] = json.dumps(manifest).encode()
+    write_zip(tmp_path / "m.zip", whole)
     with pytest.raises(ArchiveError, match="saved in format 1(.|\n)*Train the model"):
-        carlib.load_model(path)
+        carlib.load_model(tmp_path / "m.zip")
 
 
 def test_r48_what_two_runs_compute_is_computed_once(tmp_path):
@@ -102,10 +109,10 @@ def test_r48_what_two_runs_compute_is_computed_once(tmp_path):
     assert counts(photos, Tiny(), tmp_path / "w") == (6, 6)
     carlib.compact_cache(tmp_path / "w")
     assert counts(photos, Tiny(), tmp_path / "w") == (12, 0)
-    assert len(shards(tmp_path / "w")) >= 1
+    assert len(shards(tmp_path / "w")) == 1
 
 
-def test_r49_the_command_runs_as_a_module(tmp_path):
+def test_r49_the_command_runs_as_a_module():
     """Where the script isn't on the PATH, python -m carlib is the same."""
     command = [sys.executable, "-m", "carlib", "--version"]
     told = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
