@@ -30,6 +30,7 @@ def test_telemetry_is_kept_out_and_what_was_loaded_before_is_let_be(monkeypatch,
     assert (name in sys.modules) == there
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"backend": 5}', '"x"'])
 def test_a_keras_json_that_is_broken_is_an_error_with_the_way_out(tmp_path, text):
     (tmp_path / "keras.json").write_text(text)
@@ -77,6 +78,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
 @pytest.mark.parametrize(
     ("arguments", "printed"),

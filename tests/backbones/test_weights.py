@@ -128,6 +128,7 @@ def test_mobilenet_035_loads_from_a_keras_home(keras_home, keras_cache):
     assert backbone.features(noise(backbone)).std(axis=1).min() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("name", ["cache", "given.h5", "given.weights.h5"])
 def test_inception_loads_kerass_own_layouts(keras_cache, name):

@@ -126,6 +126,7 @@ def test_a_bad_photo_in_v_is_told_before_the_training(data):
     assert run("evaluate", "m.zip", data, "--on-error", "skip").exit_code == 0
 
 
+@pytest.mark.slow
 def test_compare_leaves_out_what_it_is_told_to(data):
     break_one(data, "T")
     archs = ("--arch", "EfficientNetLite0", "--arch", "EfficientNetLite0")
@@ -190,6 +191,7 @@ def test_a_place_where_no_file_can_be_is_named(trained, tmp_path, monkeypatch, p
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 def test_a_tilde_is_the_home_folder_everywhere(data, tmp_path, monkeypatch):
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))
