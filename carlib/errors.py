@@ -33,6 +33,11 @@ def printable(text: object) -> str:
     return _ODD.sub(lambda found: _visible(found[0]), str(text))
 
 
+def printable_lines(text: object) -> str:
+    """Return a text of which a terminal obeys nothing but line ends; see `printable`."""
+    return "\n".join(map(printable, str(text).split("\n")))
+
+
 def _visible(character: str) -> str:
     kind = unicodedata.category(character)
     if kind in ("Cc", "Cf", "Cs", "Zl", "Zp") and character not in _JOINERS:

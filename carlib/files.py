@@ -44,18 +44,18 @@ def as_path(path: str | os.PathLike) -> Path:
 
 def why_not_writable(path: Path) -> str:
     """Return why no file can be written at a path, as far as can be told, or ""."""
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not path.name:
         return f"{path} names no file"
-    if path.is_dir():
-        return f"{path} is a folder"
-    if not folder.is_dir():
-        return f"{folder} is a file"
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return f"{folder} can't be written to"
     try:
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if path.is_dir():
+            return f"{path} is a folder"
+        if not folder.is_dir():
+            return f"{folder} is a file"
+        if not os.access(folder, os.W_OK | os.X_OK):
+            return f"{folder} can't be written to"
         _target(path)
-    except OSError as error:
+    except OSError as error:  # a name too long, among others
         return f"{path} can't be: {error.strerror}"
     return ""
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from carlib.errors import DataError, printable
+from carlib.errors import DataError, printable_lines
 
 LOG_SECONDS = 30  # between two lines of progress in a log
 
@@ -41,7 +41,7 @@ def say(message: str) -> None:
 
     Of what is said nothing but line ends is obeyed by a terminal.
     """
-    _LOG.info("%s", "\n".join(map(printable, message.split("\n"))))
+    _LOG.info("%s", printable_lines(message))
 
 
 @contextlib.contextmanager

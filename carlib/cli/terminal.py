@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from carlib import interrupts
-from carlib.errors import CarlibError, DataError, OptionError, printable
+from carlib.errors import (
+    CarlibError,
+    DataError,
+    OptionError,
+    printable,
+    printable_lines,
+)
 from carlib.files import as_path, why_not_writable
 
 if TYPE_CHECKING:
@@ -97,16 +103,13 @@ def explain(error: BaseException, workspace: str | None = None) -> str:
 def warnings_in_words() -> Iterator[None]:
     """Show a warning as what it says, without the line of code that it arose in."""
     before = warnings.formatwarning
-    warnings.formatwarning = lambda message, *_, **__: f"Warning: {lines(message)}\n"
+    warnings.formatwarning = lambda message, *_, **__: (
+        f"Warning: {printable_lines(message)}\n"
+    )
     try:
         yield
     finally:
         warnings.formatwarning = before
-
-
-def lines(text: object) -> str:
-    """Return a text of which nothing but its line ends is obeyed by a terminal."""
-    return "\n".join(map(printable, str(text).split("\n")))
 
 
 def show_any_name() -> None:
@@ -127,7 +130,11 @@ def stdout_kept(as_json: bool) -> Iterator[None]:
 
 def show(as_json: bool, figures: dict[str, Any], text: str) -> None:
     """Print figures as JSON, or as the text that says the same."""
-    plain = json.dumps(figures, indent=2, allow_nan=False) if as_json else lines(text)
+    plain = (
+        json.dumps(figures, indent=2, allow_nan=False)
+        if as_json
+        else printable_lines(text)
+    )
     click.echo(plain)
 
 

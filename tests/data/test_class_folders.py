@@ -7,7 +7,8 @@ import pytest
 
 from carlib.data.table import load_index
 from carlib.errors import DataError
-from tests.data.test_walk import JPEG, put
+from tests.data.test_walk import JPEG
+from tests.data.written import put
 
 
 def photos(*names: str) -> dict[str, bytes]:

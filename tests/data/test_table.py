@@ -13,7 +13,7 @@ from carlib.data.contents import content_hashes, held_out
 from carlib.data.locate import locate_data
 from carlib.data.table import about, load_index, split
 from carlib.errors import DataError, OptionError
-from tests.data.written import PLAIN, write
+from tests.data.written import PLAIN, put, write
 
 
 def test_the_workshops_layout_becomes_a_table_of_strings(folder):
@@ -40,14 +40,6 @@ def test_what_is_no_folder_of_data_is_an_error(folder, tmp_path):
 # A folder with one sub-folder a class
 
 
-def class_folders(root: Path, photos: dict[str, bytes]) -> Path:
-    for name, content in photos.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return root
-
-
 def subsets(folder: Path) -> dict[str, str]:
     table = load_index(folder)
     return {
@@ -68,7 +60,7 @@ def test_sub_folders_are_classes_and_what_is_hidden_or_no_photo_stays_out(tmp_pa
         "b/notes.txt",
         "8.jpg",
     ]
-    table = load_index(class_folders(tmp_path, photos | dict.fromkeys(junk, b"junk")))
+    table = load_index(put(tmp_path, photos | dict.fromkeys(junk, b"junk")))
     assert list(table.damage_class) == ["a b", "a b", "b", "b"]
     assert [Path(p).name for p in table.image_path] == [
         *("3.jpeg", "4.webp", "1.JPG", "2.png")
@@ -77,27 +69,27 @@ def test_sub_folders_are_classes_and_what_is_hidden_or_no_photo_stays_out(tmp_pa
 
 
 def test_of_each_class_a_fifth_is_for_validation(tmp_path):
-    table = load_index(class_folders(tmp_path, many("a", 500) | many("b", 40)))
+    table = load_index(put(tmp_path, many("a", 500) | many("b", 40)))
     share = (table.subset == "V").groupby(table.damage_class).mean()
     assert 0.15 < share["a"] < 0.25
     assert 0 < share["b"] < 0.5
 
 
 def test_photos_stay_in_their_subset_when_others_are_added_or_names_change(tmp_path):
-    first = class_folders(tmp_path / "1", many("a", 60) | many("b", 60))
-    second = class_folders(tmp_path / "2", many("a", 300) | many("b", 60))
+    first = put(tmp_path / "1", many("a", 60) | many("b", 60))
+    second = put(tmp_path / "2", many("a", 300) | many("b", 60))
     before, after = subsets(first), subsets(second)
     assert [name for name in before if before[name] != after[name]] == []
     renamed = {
         f"x/{i}.jpg": content for i, content in enumerate(many("a", 60).values())
     }
-    third = class_folders(tmp_path / "3", renamed | many("b", 60))
+    third = put(tmp_path / "3", renamed | many("b", 60))
     assert list(subsets(third).values()).count("V") == list(before.values()).count("V")
 
 
 @pytest.mark.parametrize("count", range(2, 12))
 def test_every_class_of_two_or_more_has_a_photo_on_either_side(tmp_path, count):
-    table = load_index(class_folders(tmp_path, many("a", count) | many("b", count)))
+    table = load_index(put(tmp_path, many("a", count) | many("b", count)))
     assert set(zip(table.damage_class, table.subset, strict=True)) == {
         *(("a", "T"), ("a", "V"), ("b", "T"), ("b", "V"))
     }
@@ -105,22 +97,20 @@ def test_every_class_of_two_or_more_has_a_photo_on_either_side(tmp_path, count):
 
 def test_copies_stay_on_one_side_and_a_single_photo_is_trained_on(tmp_path):
     copies = {f"a/{i}.jpg": bytes([i // 5]) for i in range(50)} | {"b/b.jpg": b"b"}
-    table = load_index(
-        class_folders(tmp_path, copies | {"c/1.jpg": b"", "c/2.jpg": b""})
-    )
+    table = load_index(put(tmp_path, copies | {"c/1.jpg": b"", "c/2.jpg": b""}))
     table["content"] = content_hashes(table)
     assert (table.groupby(["damage_class", "content"]).subset.nunique() == 1).all()
     assert set(table.subset[table.damage_class != "a"]) == {"T"}
 
 
 def test_one_sub_folder_alone_is_not_data(tmp_path):
-    class_folders(tmp_path, many("a", 3) | {"b/notes.txt": b""})
+    put(tmp_path, many("a", 3) | {"b/notes.txt": b""})
     with pytest.raises(DataError, match="nor two sub-folders with photos, but a, b"):
         load_index(tmp_path)
 
 
 def test_a_link_out_of_a_class_folder_is_an_error(tmp_path):
-    root = class_folders(tmp_path / "root", many("a", 2) | many("b", 2))
+    root = put(tmp_path / "root", many("a", 2) | many("b", 2))
     (tmp_path / "secret.jpg").touch()
     (root / "b" / "x.jpg").symlink_to(tmp_path / "secret.jpg")
     with pytest.raises(DataError, match=r"b/x\.jpg leads out"):
@@ -128,7 +118,7 @@ def test_a_link_out_of_a_class_folder_is_an_error(tmp_path):
 
 
 def test_class_folders_have_the_names_that_classes_may_have(tmp_path):
-    class_folders(tmp_path, many("score", 2) | many("b", 2))
+    put(tmp_path, many("score", 2) | many("b", 2))
     with pytest.raises(DataError, match="no class may be called score"):
         load_index(tmp_path)
 

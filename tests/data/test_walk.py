@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from carlib.data.walk import left_out_text, walk
+from tests.data.written import put
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(30)
 STARTS = {
@@ -14,14 +15,6 @@ STARTS = {
     "png": b"\x89PNG\r\n\x1a\n",
     "bmp": b"BM1234" + bytes(8),
 }
-
-
-def put(root: Path, files: dict[str, bytes]) -> Path:
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return root
 
 
 def found(root: Path) -> tuple[list[str], dict[str, str]]:

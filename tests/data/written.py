@@ -12,3 +12,12 @@ def write(folder: Path, text: str | bytes) -> Path:
     data = text.encode("utf-8") if isinstance(text, str) else text
     (folder / "index.csv").write_bytes(data)
     return folder
+
+
+def put(root: Path, files: dict[str, bytes]) -> Path:
+    """Write files, by their paths, into a folder that is made for them."""
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return root

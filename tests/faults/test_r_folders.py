@@ -10,8 +10,8 @@ import pytest
 import carlib
 from carlib.errors import DataError
 from tests.cli.typed import run
-from tests.data.test_walk import JPEG, put
-from tests.data.written import HEADER, write
+from tests.data.test_walk import JPEG
+from tests.data.written import HEADER, put, write
 from tests.faults.made import data_folder
 
 

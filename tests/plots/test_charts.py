@@ -29,12 +29,6 @@ PREDICTIONS = pd.DataFrame(
 )
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 def history(train=(0.5, 0.9, 0.95), validation=(0.4, 0.8, 0.7)) -> pd.DataFrame:
     rows = []
     for dataset, figures in (("Train", train), ("Validation", validation)):

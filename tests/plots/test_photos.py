@@ -12,12 +12,6 @@ import carlib
 from carlib.errors import DataError, ImageError, OptionError
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture
 def photos(tmp_path) -> pd.DataFrame:
     """Six dents and two lamps, each of one grey of its own: 10, 20, … 80."""

@@ -51,12 +51,6 @@ NAMES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture
 def odd(tmp_path) -> pd.DataFrame:
     """Predictions of photos, right and wrong, of classes with odd names."""

@@ -223,3 +223,10 @@ def test_predictions_keep_the_index_of_a_table_and_of_a_series(trained, photos):
 def test_a_column_error_of_an_earlier_table_is_not_kept(trained, photos):
     table = trained.predict(photos[:4].assign(error="none"), progress=False)
     assert "error" not in table and isinstance(table, pd.DataFrame)
+
+
+@pytest.mark.parametrize("place", ["/", "x" * 300 + ".zip", "file/m.zip", "."])
+def test_a_place_for_the_model_is_refused_before_the_work(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert "--output must be a file" in failure("train", "sample", "--output", place)
