@@ -34,7 +34,7 @@ def printable(text: object) -> str:
 
 
 def printable_lines(text: object) -> str:
-    """Return a text of which a terminal obeys nothing but line ends; see `printable`."""
+    """Return a text of which a terminal obeys line ends alone; see `printable`."""
     return "\n".join(map(printable, str(text).split("\n")))
 
 
