@@ -188,7 +188,7 @@ def train(
             )
         class_names(photos, validation)  # before a backbone is made
         trainer = make_trainer(photos, **options)
-        if trainer.on_error == "raise":
+        if trainer.on_error == "raise" and not validation.empty:
             check_photos(trainer, validation, photos)
         model, metrics = trainer.fit(photos), None
         if assert_accuracy_at_least is None:

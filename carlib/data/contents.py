@@ -4,8 +4,10 @@ Names, paths and the order of rows have no say in either.
 """
 
 import hashlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,24 +75,16 @@ def copies(root: Path, rows: Sequence[Row]) -> list[list[Row]]:
 
     Only files of the same size are read.
     """
-    same_size = _grouped((_size(root / row.image), row) for row in rows)
-    alike = [group for size, group in same_size.items() if size]
-    hashed = (
-        ((len(group), _hash(root / row.image)), row)
-        for group in alike
-        if len(group) > 1
-        for row in group
-    )
-    return [
-        group for (_, key), group in _grouped(hashed).items() if key and len(group) > 1
-    ]
+    same_size = _groups(rows, lambda row: _size(root / row.image))
+    return _groups(itertools.chain(*same_size), lambda row: _hash(root / row.image))
 
 
-def _grouped(pairs) -> dict:
-    groups: dict = {}
-    for key, row in pairs:
-        groups.setdefault(key, []).append(row)
-    return groups
+def _groups(rows: Iterable[Row], key: Callable[[Row], Any]) -> list[list[Row]]:
+    """Return the rows of which several have one key; those without a key have none."""
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return [group for key, group in groups.items() if key and len(group) > 1]
 
 
 def _size(path: Path) -> int:

@@ -8,16 +8,14 @@ import contextlib
 import io
 import os
 import re
-import stat
 import struct
 import threading
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from carlib.errors import ImageError
+from carlib.errors import ImageError, OptionError
 from carlib.reading import open_file
 
 MAX_BYTES = 512 * 2**20
@@ -67,13 +65,10 @@ def read_with_status(path: str | os.PathLike) -> tuple[bytes, os.stat_result]:
         ImageError: As from `read`.
     """
     try:
-        status = Path(path).stat()
-        if not stat.S_ISREG(status.st_mode):  # opening a FIFO would wait for ever
-            raise ImageError(f"{path} is a folder or a device, not a file.")
-        if status.st_size > MAX_BYTES:
-            raise ImageError(f"{path} is too large: {status.st_size:,} bytes.")
-        with open_file(path) as file:  # a link may lead elsewhere by now
+        with open_file(path) as file:
             status = os.fstat(file.fileno())
+            if status.st_size > MAX_BYTES:
+                raise ImageError(f"{path} is too large: {status.st_size:,} bytes.")
             return file.read(min(status.st_size + 1, MAX_BYTES)), status
     except FileNotFoundError as error:
         raise ImageError(f"{path} does not exist.") from error
@@ -96,7 +91,6 @@ def opened(data: bytes, name: str) -> Iterator[Image.Image]:
         raise ImageError(f"{name} is a PNG of more than {MAX_CHUNKS:,} chunks.")
     with (
         in_words(name, data),
-        _pillow_settings,
         Image.open(io.BytesIO(data), formats=READ) as image,
     ):
         check_size(image.size, name)
@@ -106,9 +100,11 @@ def opened(data: bytes, name: str) -> Iterator[Image.Image]:
 
 @contextlib.contextmanager
 def in_words(name: str, data: bytes) -> Iterator[None]:
+    """Say what a decoder raises as an ImageError, and keep Pillow quiet meanwhile."""
     try:
-        yield
-    except ImageError:
+        with _pillow_settings:
+            yield
+    except (ImageError, OptionError):
         raise
     except UnidentifiedImageError as error:
         hint = "JPEG, PNG, WebP, BMP, GIF and TIFF are read."
@@ -178,13 +174,22 @@ def check_memory(image: Image.Image, name: str) -> None:
     """
     width, height = image.size
     per_pixel = 8 + 16 * (image.mode != "RGB" and image.has_transparency_data)
-    limit = float(os.environ.get("CARLIB_PHOTO_MB") or MAX_MEGABYTES)
+    limit = _megabytes()
     needed = width * height * per_pixel / 1e6
     if needed > limit:
         raise ImageError(
             f"{name} is {width:,} × {height:,} pixels and takes {needed:,.0f} MB to "
             f"decode; {limit:g} MB are allowed: set CARLIB_PHOTO_MB to allow more."
         )
+
+
+def _megabytes() -> float:
+    given = os.environ.get("CARLIB_PHOTO_MB", "").strip()
+    try:
+        return float(given or MAX_MEGABYTES)
+    except ValueError as error:
+        message = f"Expected CARLIB_PHOTO_MB to be a number. Received: {given}"
+        raise OptionError(message) from error
 
 
 def _check_scans(image: Image.Image, data: bytes, name: str) -> None:

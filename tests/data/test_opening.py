@@ -15,7 +15,7 @@ from PIL import Image
 from carlib.data import opening
 from carlib.data.images import decode, squares
 from carlib.data.opening import read, starts_like_a_photo
-from carlib.errors import ImageError
+from carlib.errors import ImageError, OptionError
 
 DAMAGED = struct.pack("<HHII", 0x010F, 2, 400, 9999)  # a maker's name far outside
 TURNED = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
@@ -81,6 +81,9 @@ def png(width: int, height: int, colour: int = 6, chunks: int = 0) -> bytes:
 def test_a_photo_costs_256_mb_at_most_by_its_header(monkeypatch):
     large = png(4000, 3000)
     with pytest.raises(ImageError, match="takes 288 MB(.|\n)*CARLIB_PHOTO_MB"):
+        squares(large, [(224, "bilinear")])
+    monkeypatch.setenv("CARLIB_PHOTO_MB", "much")
+    with pytest.raises(OptionError, match="CARLIB_PHOTO_MB to be a number"):
         squares(large, [(224, "bilinear")])
     monkeypatch.setenv("CARLIB_PHOTO_MB", "300")
     assert squares(large, [(224, "bilinear")])[0].shape == (224, 224, 3)
