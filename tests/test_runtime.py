@@ -46,6 +46,7 @@ def test_a_keras_json_that_is_broken_is_an_error_with_the_way_out(tmp_path, text
     assert is_told or run.stdout == "went on\n", run.stderr  # Keras minds some only
 
 
+@pytest.mark.slow
 def test_eager_execution_that_is_off_is_an_error_with_the_way_out():
     program = """
 import tensorflow as tf

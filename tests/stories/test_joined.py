@@ -158,6 +158,7 @@ def test_a_feature_that_hardly_changes_is_taken_alike_in_and_after_training():
     np.testing.assert_allclose(given, one.model(rows), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_loaded_model_predicts_the_same_to_the_bit(model, saved, few, place):
     expected = probabilities(model, few)
     for workspace in (place, None):
@@ -174,6 +175,7 @@ def test_a_loaded_model_predicts_the_same_to_the_bit(model, saved, few, place):
     )
 
 
+@pytest.mark.slow
 def test_an_export_gives_the_same(model, few, tmp_path):
     paths = export(model, tmp_path / "out")  # which proves it on noise
     assert set(paths) == {"pb", "saved_model"}

@@ -190,6 +190,7 @@ def test_a_loaded_model_averages_too(model, few, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_the_keras_model_and_the_exports_average_too(model, few, tmp_path):
     pixels = pixels_of(few)
     exact = model.at("float32")
@@ -201,6 +202,7 @@ def test_the_keras_model_and_the_exports_average_too(model, few, tmp_path):
     export(model, tmp_path / "out", formats=["pb"])  # which proves it on noise
 
 
+@pytest.mark.slow
 def test_several_backbones_and_mirror_images_go_together(
     backbone, few, place, tmp_path
 ):

@@ -28,6 +28,7 @@ main(["train", data, "--arch", "EfficientNetLite0", *arguments])
 """
 
 
+@pytest.mark.slow
 def test_a_warm_train_builds_no_backbone_and_writes_the_same(photos, sample, tmp_path):
     trainer = ImageClassificationTrainer(
         arch=Backbone("EfficientNetLite0"), workspace_path=tmp_path / "w", epoch=3
@@ -45,6 +46,7 @@ def test_a_warm_train_builds_no_backbone_and_writes_the_same(photos, sample, tmp
     )
 
 
+@pytest.mark.slow
 def test_a_loaded_models_backbone_finds_what_was_computed(photos, keras_home, tmp_path):
     """Its fingerprint is by the weights, wherever they came from."""
     few = photos[photos.subset == "T"][::8]
@@ -71,6 +73,7 @@ def test_random_weights_are_known_by_their_seed_without_the_network():
     assert by_weights.fingerprint != drawn.fingerprint  # a miss, and never a lie
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("int8" not in precisions.supported(), reason="no int8 here")
 def test_a_warm_int8_model_is_saved_without_calibrating_again(photos, tmp_path):
     pytest.importorskip("nncf")

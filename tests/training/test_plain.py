@@ -48,6 +48,7 @@ def test_an_int8_backbone_is_calibrated_on_the_same_photos_again(few, photos):
     again(trainer, arch=backbone)
 
 
+@pytest.mark.slow
 def test_a_saved_models_backbones_come_again(trained, few, tmp_path):
     drawn = Backbone("MobileNetV2-0.35", weights=None, seed=5)
     trainer = ImageClassificationTrainer(
