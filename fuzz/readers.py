@@ -82,7 +82,7 @@ def _read_model(room: Path) -> Reader:
 
 
 def _read_checkpoint(room: Path) -> Reader:
-    from carlib.backbones.efficientnet_lite import read_checkpoint
+    from carlib.backbones.checkpoint import read_checkpoint
     from carlib.errors import WeightsError
 
     path = room / "data" / "input"

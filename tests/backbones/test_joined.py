@@ -1,10 +1,13 @@
 """Backbones whose features are joined: made of names, and told of."""
 
+import numpy as np
 import pytest
 
 from carlib.backbones.backbone import Backbone
 from carlib.backbones.joined import about_weights, backbones_of, name_of, problems_of
 from carlib.errors import OptionError
+from carlib.model.export import export
+from carlib.model.model import load_model
 
 
 def test_a_name_a_backbone_and_a_list_of_both_will_do(backbone):
@@ -31,3 +34,19 @@ def test_what_is_wrong_is_told_without_a_look_at_weights(backbone):
     assert len(problems) == 3
     assert "InceptionV3" in problems[0] and "'VGG99'" in problems[0]
     assert "Received: 3" in problems[1]
+
+
+@pytest.mark.slow
+def test_one_network_at_two_sizes_is_joined_saved_and_exported(
+    trainer, few, photos, tmp_path
+):
+    names = ["EfficientNetLite0-layers", "EfficientNetLite0-288"]
+    model = trainer(arch=names, epoch=3, augment="flip").fit(few)
+    assert model.head.kernel.shape == (1984 + 1280, 8)
+    model.save(tmp_path / "m.zip")
+    loaded = load_model(tmp_path / "m.zip")
+    classes = list(model.class_names)
+    expected = model.predict(photos[:4], progress=False)[classes]
+    given = loaded.predict(photos[:4], progress=False)[classes]
+    np.testing.assert_array_equal(given, expected)
+    assert set(export(loaded, tmp_path / "exported")) == {"saved_model", "pb"}

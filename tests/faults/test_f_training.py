@@ -19,6 +19,7 @@ from carlib.backbones import engines
 from carlib.backbones.backbone import Backbone
 from carlib.errors import ArchiveError, CarlibError, OptionError, WeightsError
 from carlib.evaluation.evaluate import evaluate
+from carlib.model.answers import with_labels
 from carlib.model.model import load_model
 from carlib.training.loop import train_head
 from carlib.training.options import TrainingOptions
@@ -156,7 +157,9 @@ def test_f10_of_equal_probabilities_the_first_class_is_the_answer(trained):
     assert metrics.confusion_matrix.loc["c", "b"] == 1
     assert (metrics.micro_accuracy, metrics.top_k_accuracy[1]) == (0.5, 1.0)
     equal = np.full((1, len(trained.class_names)), 1 / len(trained.class_names))
-    rows = trained._with_labels(predictions(["a"], tie[:1])[["damage_class"]], equal)
+    rows = with_labels(
+        predictions(["a"], tie[:1])[["damage_class"]], equal, trained.class_names
+    )
     assert rows["predicted_label"].tolist() == [trained.class_names[0]]
 
 

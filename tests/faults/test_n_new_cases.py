@@ -17,7 +17,8 @@ import pytest
 
 from carlib import downloads
 from carlib.backbones.backbone import Backbone
-from carlib.backbones.efficientnet_lite import checkpoint_path, read_checkpoint
+from carlib.backbones.checkpoint import read_checkpoint
+from carlib.backbones.efficientnet_lite import checkpoint_path
 from carlib.bottlenecks.extract import compute_bottlenecks
 from carlib.cli.cache import agree_to_remove
 from carlib.cli.predict import content_of

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carlib.backbones.efficientnet_lite import read_checkpoint
+from carlib.backbones.checkpoint import read_checkpoint
 from carlib.errors import WeightsError
 from tests.properties.written import View, checkpoint
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from carlib.archives import unzip
-from carlib.backbones.efficientnet_lite import read_checkpoint
+from carlib.backbones.checkpoint import read_checkpoint
 from carlib.data.images import decode
 from carlib.data.table import load_index
 from carlib.errors import ArchiveError, DataError, ImageError, WeightsError

@@ -22,7 +22,7 @@ OWN = {
 }
 FIELDS: dict[str, Any] = {
     "format": "carlib model",
-    "format_version": 4,
+    "format_version": 5,
     "backbones": [OWN],
     "augment": None,
     "class_names": ["door_dent", "ünknown"],
@@ -38,6 +38,8 @@ FIELDS: dict[str, Any] = {
     },
     "metrics": {"micro_accuracy": 0.5},
     "notes": ["The photos are the drawn sample."],
+    "calibration": None,
+    "confidence": {"error_rate": 0.5, "photos": 3, "references": 2},
     "data_hash": "ab" * 32,
     "versions": {"carlib": "0.1.0"},
 }
@@ -55,7 +57,11 @@ def npy(array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-MEMBERS = {f"{name}.npy": npy(array) for name, array in HEAD.items()}
+SURE = {
+    "confidence": np.array([[0, 0, 0.9, 0.9, 0.1]] * 3, "<f4"),
+    "references": np.eye(2, 4, dtype="<f4"),
+}
+MEMBERS = {f"{name}.npy": npy(array) for name, array in (HEAD | SURE).items()}
 
 
 def own_backbone() -> Any:
