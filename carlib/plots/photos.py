@@ -39,7 +39,7 @@ def show_photos(photos: pd.DataFrame, per_class: int = 4, seed: int = 0) -> "Fig
         >>> carlib.show_photos(photos, per_class=3);
     """
     check_table(photos, ("image_path", "damage_class"))
-    _check_count("per_class", per_class, MOST_PER_CLASS)
+    check_count("per_class", per_class, MOST_PER_CLASS)
     sizes = photos.groupby("damage_class").size()
     largest = sizes.sort_values(ascending=False, kind="stable").index[:MOST_CLASSES]
     some = photos[photos["damage_class"].isin(largest)]
@@ -54,7 +54,7 @@ def show_photos(photos: pd.DataFrame, per_class: int = 4, seed: int = 0) -> "Fig
         for axes, (_, members), name, pictures in zip(
             grid, classes, names, drawn, strict=True
         ):
-            _fill(axes, pictures)
+            fill(axes, pictures)
             label = f"{name}\n{len(members):,} photos"
             axes[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=8)
         if len(sizes) > MOST_CLASSES:
@@ -79,7 +79,7 @@ def show_mistakes(predictions: pd.DataFrame, n: int = 8) -> "Figure":
     Example:
         >>> carlib.show_mistakes(model.predict(validation));
     """
-    _check_count("n", n, MOST_MISTAKES)
+    check_count("n", n, MOST_MISTAKES)
     scored = _scored(predictions)
     wrong = scored[scored["damage_class"] != scored["predicted_label"]]
     worst = wrong.sort_values("score", ascending=False, kind="stable").head(n)
@@ -93,14 +93,14 @@ def show_mistakes(predictions: pd.DataFrame, n: int = 8) -> "Figure":
 
 
 def _mistakes(worst: pd.DataFrame, heading: str) -> "Figure":
-    pictures = [_picture(path) for path in worst["image_path"]]
+    pictures = [picture(path) for path in worst["image_path"]]
     rows = -(-len(worst) // 4)
     with house_style() as plt:
         titles = [_title(row) for row in worst.itertuples()]
         lines = [line for title in titles for line in title.split("\n")]
         size = (8 + 3.2 * room_for(lines, 26), 2.5 * rows + 0.35)
         figure, grid = plt.subplots(rows, 4, figsize=size, squeeze=False)
-        _fill(grid.flat, pictures)
+        fill(grid.flat, pictures)
         for ax, title in zip(grid.flat, titles, strict=False):
             ax.set_title(title, fontsize=8.5, pad=5)
             ax.set_anchor("W")  # a narrow photo's title has its column's whole width
@@ -133,14 +133,15 @@ def _scored(predictions: pd.DataFrame) -> pd.DataFrame:
 
 def _draw(members: pd.DataFrame, count: int, seed: int) -> list[np.ndarray]:
     drawn = members.sample(min(count, len(members)), random_state=seed)
-    return [_picture(path) for path in drawn["image_path"]]
+    return [picture(path) for path in drawn["image_path"]]
 
 
-def _picture(path: str) -> np.ndarray:
+def picture(path: str) -> np.ndarray:
+    """Return a photo as a picture shows it, uint8 (height, width, 3)."""
     return thumbnail(read(path), SIDE, str(path))
 
 
-def _fill(axes: Iterable["Axes"], pictures: list[np.ndarray]) -> None:
+def fill(axes: Iterable["Axes"], pictures: list[np.ndarray]) -> None:
     """Show a picture in each Axes; no frames or ticks, and nothing in those left."""
     for index, ax in enumerate(axes):
         ax.set_xticks([])
@@ -158,7 +159,8 @@ def _sentence(text: str) -> "Figure":
     return figure
 
 
-def _check_count(name: str, value: int, most: int) -> None:
+def check_count(name: str, value: int, most: int) -> None:
+    """Raise an OptionError unless it's a whole number from 1 to the most."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not (whole and 1 <= value <= most):
         raise OptionError(

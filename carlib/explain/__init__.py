@@ -1,0 +1,1 @@
+"""Why a photo got its answer: where in it, whose fault, and what is like it."""
