@@ -1,0 +1,1 @@
+"""One offline page to mail to a colleague: facts are gathered, then laid out."""
