@@ -22,6 +22,8 @@ from carlib.errors import OptionError, printable
 if TYPE_CHECKING:
     import pandas as pd
 
+SURE = ("refused", "why", "distance")  # what a model with confidence tells, too
+
 
 @click.command(cls=terminal.Command)
 @click.argument("model", type=PATH)
@@ -99,6 +101,7 @@ def _prediction_row(
         "image_path": name,
         "predicted_label": row["predicted_label"],
         "score": float(row["score"]),
+        **{name: row[name] for name in SURE if name in row},
         "probabilities": {class_name: float(row[class_name]) for class_name in ranked},
     }
 
@@ -117,4 +120,5 @@ def _answer(row: dict[str, Any], top: int) -> str:
     if "error" in row:
         return f"not read: {printable(row['error'])}"
     shown = list(row["probabilities"].items())[:top]
-    return ", ".join(f"{name} {share:.1%}" for name, share in shown)
+    answer = ", ".join(f"{name} {share:.1%}" for name, share in shown)
+    return f"{answer}  ({row['why']})" if row.get("why") else answer

@@ -40,7 +40,8 @@ def read_csv(path: str | os.PathLike) -> pd.DataFrame:
     to itself; that reads such files alike by `dtype=str, keep_default_na=False`.
 
     Returns:
-        The table, rows counted from 0. Columns from `score` on are float64, gaps NaN.
+        The table, rows counted from 0. Columns from `score` on are float64, gaps NaN;
+        so is what `predict` tells of refusal: refused is bool, distance float64.
 
     Raises:
         DataError: It can't be read, or isn't such a table.
@@ -61,6 +62,9 @@ def read_csv(path: str | os.PathLike) -> pd.DataFrame:
         table = table.rename(columns=_bare).map(_bare)
         names = list(table.columns)
         numbers = names[names.index("score") :] if "score" in names else []
+        if {"refused", "why", "distance"} <= set(names):  # as predict tells them
+            table["refused"] = table["refused"] == "True"
+            numbers.append("distance")
         for name in numbers:
             table[name] = table[name].map(lambda text: float(text or "nan"))
         return table

@@ -41,10 +41,10 @@ def evaluate(predictions: pd.DataFrame, *, top_k: int | None = None) -> Metrics:
         >>> metrics = carlib.evaluate(model.predict(validation))
         >>> metrics.micro_accuracy, metrics.micro_interval
     """
-    class_names = _class_names(predictions)
+    class_names = class_names_of(predictions)
     predictions = predictions.rename(columns=str)
     depth = _checked_top_k(top_k, len(class_names))
-    actual, scores = _usable_rows(predictions, class_names)
+    actual, scores = usable_rows(predictions, class_names)
     _check_known(actual, class_names)
     labels = [*class_names, *sorted(set(actual) - set(class_names))]
     y = pd.Index(labels).get_indexer(pd.Index(actual))  # (n,) indices into labels
@@ -72,7 +72,7 @@ def evaluate(predictions: pd.DataFrame, *, top_k: int | None = None) -> Metrics:
     )
 
 
-def _class_names(predictions: pd.DataFrame) -> tuple[str, ...]:
+def class_names_of(predictions: pd.DataFrame) -> tuple[str, ...]:
     """Return the classes: predict's own, else the columns after `score`.
 
     Of the latter not those that are never a class.
@@ -116,7 +116,7 @@ def _checked_top_k(top_k: int | None, n_classes: int) -> int:
     return int(top_k)
 
 
-def _usable_rows(
+def usable_rows(
     predictions: pd.DataFrame, class_names: tuple[str, ...]
 ) -> tuple[list[str], np.ndarray]:
     """Return actual labels and scores, float64 (n, classes), of rows that count."""

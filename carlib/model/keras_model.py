@@ -17,20 +17,20 @@ def keras_model(
 ) -> Any:
     """Return a Keras model: pixels, uint8 (n, height, width, 3), to probabilities.
 
-    With augment="flip" it averages a photo and its mirror image.
+    With augment="flip" it averages the features of a photo and its mirror image, and so
+    their logits.
     """
     keras = runtime.keras()
     networks = [backbone.network for backbone in backbones]
     with runtime.plain_float32():
         pixels = keras.Input((None, None, 3), dtype="uint8", name="pixels")
         squares = [resized(pixels, backbone) for backbone in backbones]
-        top = _top(head)
-        outputs = top(_features(networks, squares))
+        features = _features(networks, squares)
         if augment == "flip":
             mirrored = [keras.ops.flip(square, axis=2) for square in squares]
-            both = [outputs, top(_features(networks, mirrored))]
-            outputs = keras.layers.Average(name="average")(both)
-        return keras.Model(pixels, outputs, name="car_damage")
+            both = [features, _features(networks, mirrored)]
+            features = keras.layers.Average(name="average")(both)
+        return keras.Model(pixels, _top(head)(features), name="car_damage")
 
 
 def resized(pixels: Any, backbone: Backbone) -> Any:

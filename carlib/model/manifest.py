@@ -17,6 +17,8 @@ from carlib.backbones.precisions import PRECISIONS
 from carlib.data.labels import label_fault, normal_label
 from carlib.errors import ArchiveError, printable
 from carlib.messages import say
+from carlib.model.calibration import METHODS
+from carlib.model.confidence import MOST_PHOTOS, REFERENCE_BYTES
 
 MAX_MANIFEST = 8 << 20  # bytes; of 1,000 classes a confusion matrix alone has 3 MB
 MOST_BACKBONES = 16
@@ -81,6 +83,10 @@ def faults(fields: Mapping[str, Any]) -> list[str]:
         lines += _backbone_faults(fields["backbones"])
     if "class_names" not in named:
         lines += _label_faults(fields["class_names"])
+    if "calibration" not in named and fields["calibration"] is not None:
+        lines += _wrong(fields["calibration"], _CALIBRATION, " of calibration")
+    if "confidence" not in named and fields["confidence"] is not None:
+        lines += _wrong(fields["confidence"], _CONFIDENCE, " of confidence")
     if "history" not in named:
         lines += _history_faults(fields["history"])
     return lines
@@ -236,6 +242,14 @@ FIELDS: dict[str, Expected] = {
         "a list of lines of text",
         lambda v: isinstance(v, list) and all(_is_line(each, 10_000) for each in v),
     ),
+    "calibration": (
+        "a dict or null",
+        lambda value: value is None or isinstance(value, dict),
+    ),
+    "confidence": (
+        "a dict or null",
+        lambda value: value is None or isinstance(value, dict),
+    ),
     "data_hash": ("64 hex digits", is_sha256),
     "versions": (
         "the versions of packages",
@@ -244,6 +258,38 @@ FIELDS: dict[str, Expected] = {
     "sha256": (
         "64 hex digits for each member",
         lambda value: _is_dict_of(value, is_sha256),
+    ),
+}
+_LOSS = ("a number of 0 or more", lambda value: _is_number(value) and value >= 0)
+_CALIBRATION: dict[str, Expected] = {
+    "method": (
+        f"one of {', '.join(METHODS)}",
+        lambda value: isinstance(value, str) and value in METHODS,
+    ),
+    "temperature": (
+        "a number above 0",
+        lambda value: _is_number(value) and value > 0,
+    ),
+    "shift": (
+        "a list of numbers",
+        lambda value: isinstance(value, list) and all(map(_is_number, value)),
+    ),
+    "photos": _COUNT,
+    "log_loss_before": _LOSS,
+    "log_loss_after": _LOSS,
+}
+_CONFIDENCE: dict[str, Expected] = {
+    "error_rate": (
+        "a number between 0 and 1",
+        lambda value: _is_number(value) and 0 < value < 1,
+    ),
+    "photos": (
+        f"a whole number from 1 to {MOST_PHOTOS:,}",
+        lambda value: type(value) is int and 0 < value <= MOST_PHOTOS,
+    ),
+    "references": (
+        "a whole number, of as many as fit",
+        lambda value: type(value) is int and 0 < value <= REFERENCE_BYTES // 4,
     ),
 }
 HISTORY: dict[str, Expected] = {

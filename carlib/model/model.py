@@ -17,11 +17,16 @@ from carlib.backbones.int8 import Calibration
 from carlib.backbones.joined import name_of
 from carlib.backbones.precisions import or_float32
 from carlib.bottlenecks.extract import extract
-from carlib.data.sources import Source, as_sources
+from carlib.data.sources import as_sources
+from carlib.display import card
 from carlib.errors import ArchiveError, CarlibError, OptionError
 from carlib.files import as_path, named_in_errors
 from carlib.model import keras_model
+from carlib.model.answers import table_of, with_labels, with_reasons
+from carlib.model.calibration import HeadCalibration
+from carlib.model.confidence import Confidence
 from carlib.model.file import (
+    CONFIDENCE,
     HEAD,
     backbone_member,
     check_network,
@@ -31,6 +36,7 @@ from carlib.model.file import (
 )
 from carlib.model.head import LinearHead
 from carlib.model.manifest import tell_of_versions, versions
+from carlib.model.shown import facts
 
 _FIGURES = dict.fromkeys(("accuracy", "cross_entropy", "learning_rate"), float)
 _AS_SAVED = ("augment", "best_epoch", "options", "data_hash", "notes", "metrics")
@@ -52,8 +58,12 @@ class ImageClassificationModel:
         options: The trainer's options.
         data_hash: Changes with any photo, label or subset trained on.
         notes: What a reader of its figures must know, such as random weights.
-        augment: "flip": trained on mirror images, too, and predictions average both.
+        augment: "flip": trained on mirror images, too, and predictions average the
+            logits of both.
         metrics: What `save` was given of an evaluation.
+        calibration: How the head, which has it in its numbers, was calibrated; None: it
+            wasn't.
+        confidence: Tells which answers aren't sure; None: nothing does.
         workspace_path: Whose bottleneck cache `predict` uses; None: none.
     """
 
@@ -67,6 +77,8 @@ class ImageClassificationModel:
     augment: str | None = None
     notes: list[str] = field(default_factory=list)
     metrics: dict = field(default_factory=dict)
+    calibration: HeadCalibration | None = None
+    confidence: Confidence | None = None
     workspace_path: str | os.PathLike | None = None
 
     @property
@@ -85,6 +97,9 @@ class ImageClassificationModel:
             f"ImageClassificationModel({self.arch}, {len(self.class_names)} classes, "
             f"best epoch {self.best_epoch})"
         )
+
+    def _repr_html_(self) -> str:
+        return card(type(self).__name__, facts(self))
 
     def at(self, precision: str) -> "ImageClassificationModel":
         """Return the same model, computing at another precision.
@@ -121,7 +136,9 @@ class ImageClassificationModel:
         Returns:
             A row a photo, in order, under the index of the DataFrame or Series handed
             in: its columns, predicted_label, score (its probability) and a column of
-            probabilities a class.
+            probabilities a class. Of a model with `confidence` also, before these,
+            refused (whether a person should look), why, in words, and distance, the
+            cosine distance to the nearest training photo.
 
         Raises:
             ImageError: Photos that can't be read.
@@ -143,27 +160,14 @@ class ImageClassificationModel:
             on_error=on_error,
             progress=progress,
         )
-        table = _table_of(photos, sources).drop(columns="error", errors="ignore")
+        table = table_of(photos, sources)
         if on_error == "skip":
             rows = range(len(sources))
             table["error"] = [features.errors.get(row, "") for row in rows]
         views = (False, True) if features.mirrored else (False,)
         scores = self.head.averaged(map(features.of_photos, views))
-        return self._with_labels(table, scores)
-
-    def _with_labels(self, table: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
-        good = np.isfinite(scores).all(axis=1)
-        best = np.where(good, scores.argmax(axis=1), -1)
-        names = np.array([*self.class_names, None], dtype=object)
-        labels = pd.DataFrame(
-            {"predicted_label": names[best], "score": scores.max(axis=1)},
-            index=table.index,
-        )
-        columns = pd.DataFrame(scores, columns=self.class_names, index=table.index)
-        earlier = [name for name in table if name in labels or name in columns]
-        made = pd.concat([table.drop(columns=earlier), labels, columns], axis=1)
-        made.attrs["class_names"] = list(self.class_names)
-        return made
+        table = with_reasons(table, scores, features, self.confidence)
+        return with_labels(table, scores, self.class_names)
 
     @functools.cached_property
     def keras_model(self) -> Any:
@@ -188,6 +192,8 @@ class ImageClassificationModel:
         if metrics is not None:
             self.metrics = metrics if isinstance(metrics, dict) else metrics.to_dict()
         arrays = {f"{name}.npy": getattr(self.head, name) for name in HEAD}
+        if self.confidence:
+            arrays |= zip(CONFIDENCE, self.confidence.arrays(), strict=True)
         networks: dict[str, bytes] = {}
         for number, backbone in enumerate(self.backbones):
             if not backbone.is_own:
@@ -219,6 +225,8 @@ class ImageClassificationModel:
             "history": self.history.replace({np.nan: None}).to_dict("list"),
             "metrics": self.metrics,
             "notes": self.notes,
+            "calibration": self.calibration and self.calibration.to_dict(),
+            "confidence": self.confidence.described() if self.confidence else None,
             "data_hash": self.data_hash,
             "versions": versions(),
         }
@@ -257,7 +265,14 @@ def load_model(
             for number, described in enumerate(fields["backbones"])
         )
         head = LinearHead(*(arrays[f"{name}.npy"] for name in HEAD))
-        _check(fields, made, head)
+        calibration = None
+        if told := fields["calibration"]:
+            calibration = HeadCalibration(**told | {"shift": tuple(told["shift"])})
+        confidence = None
+        if told := fields["confidence"]:
+            parts = [arrays[name] for name in CONFIDENCE]
+            confidence = Confidence(told["error_rate"], *parts)
+        _check(fields, made, head, calibration, confidence)
     except CarlibError as error:
         raise ArchiveError(
             f"{Path(path).name} can't be loaded. {error.message}",
@@ -269,6 +284,8 @@ def load_model(
         backbones=made,
         class_names=tuple(fields["class_names"]),
         head=head,
+        calibration=calibration,
+        confidence=confidence,
         history=pd.DataFrame(fields["history"]).astype(_FIGURES),
         workspace_path=workspace_path,
         **{name: fields[name] for name in _AS_SAVED},
@@ -305,24 +322,25 @@ def _own_backbone(described: dict, backbones: Sequence[Backbone]) -> Backbone:
     )
 
 
-def _table_of(photos: Any, sources: Sequence[Source]) -> pd.DataFrame:
-    """Return what was handed in as a table with a row a photo."""
-    if isinstance(photos, pd.DataFrame):
-        return photos
-    paths = [source.name for source in sources if source.is_file]
-    columns = {"image_path": paths} if len(paths) == len(sources) else {}
-    index = photos.index if isinstance(photos, pd.Series) else range(len(sources))
-    return pd.DataFrame(columns, index=index)
-
-
-def _check(fields: dict, backbones: tuple[Backbone, ...], head: LinearHead) -> None:
+def _check(
+    fields: dict,
+    backbones: tuple[Backbone, ...],
+    head: LinearHead,
+    calibration: HeadCalibration | None,
+    confidence: Confidence | None,
+) -> None:
     """Refuse a model whose parts don't belong together; list all that is wrong."""
     n_features = sum(backbone.n_features for backbone in backbones)
+    n_classes = len(fields["class_names"])
     preprocessing = [described["preprocessing"] for described in fields["backbones"]]
     checks = {
         "the head does not fit the backbone and the classes": head.fits(
-            n_features, len(fields["class_names"])
+            n_features, n_classes
         ),
+        "the calibration is of other classes": not calibration
+        or len(calibration.shift) == n_classes,
+        "what tells when it is not sure fits neither": not confidence
+        or confidence.fits(n_features, n_classes),
         "this carlib scales pixels otherwise": preprocessing
         == [backbone.preprocessing for backbone in backbones],
     }

@@ -1,4 +1,4 @@
-"""The head as numbers: softmax, row by row, and the mean of views."""
+"""The head as numbers: softmax, row by row, and views together."""
 
 import numpy as np
 import pytest
@@ -37,10 +37,29 @@ def test_a_rows_probabilities_do_not_depend_on_the_others(head):
 
 def test_views_are_averaged_whether_they_come_at_once_or_one_by_one(head):
     one, other = rows(4, 1), rows(4, 2)
-    expected = (head.probabilities(one) + head.probabilities(other)) / 2
-    np.testing.assert_array_equal(head.averaged([one, other]), expected)
-    np.testing.assert_array_equal(head.averaged(iter([one, other])), expected)
+    expected = softmax((head.logits(one) + head.logits(other)) / 2, axis=1)
+    given = head.averaged([one, other])
+    np.testing.assert_allclose(given, expected, rtol=1e-12)
+    np.testing.assert_array_equal(head.averaged(iter([one, other])), given)
     np.testing.assert_array_equal(head.averaged([one]), head.probabilities(one))
+
+
+def test_the_average_of_views_is_the_head_on_their_mean_features(head):
+    """So a model stays one layer, whatever views it looks at."""
+    one, other = rows(50, 1), rows(50, 2)
+    mean = (one.astype(float) + other) / 2
+    np.testing.assert_allclose(
+        head.averaged_logits([one, other]), head.logits(mean), atol=1e-12
+    )
+
+
+def test_a_calibrated_head_is_a_head_whose_logits_are_divided_and_moved(head):
+    shift = [0.5, -0.25, 0.0]
+    expected = head.logits(rows(50)) / 1.7 + shift
+    calibrated = head.calibrated(1.7, shift)
+    np.testing.assert_allclose(calibrated.logits(rows(50)), expected, atol=1e-5)
+    assert calibrated.kernel.dtype == calibrated.bias.dtype == np.float32
+    assert calibrated.fits(6, 3)
 
 
 def test_no_rows_have_no_probabilities_and_a_row_of_nan_has_nan(head):
