@@ -237,6 +237,7 @@ class _Run:
             n_computed=len(self.computed - bad),
             shards=tuple(lane.shards for lane in self.lanes),
             mirrored=self.mirrored,
+            sources=self.sources,
         )
 
 

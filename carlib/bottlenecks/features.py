@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from carlib.bottlenecks.shards import Shards, assembled
+from carlib.data.near import pictures
 from carlib.data.photos import mirrored_key
+from carlib.data.sources import Source
 
 PER_BLOCK = 4096  # rows that are put side by side at once
 
@@ -26,6 +28,7 @@ class Features:
         n_computed: Photos that something was computed for; copies count once.
         shards: Each backbone's.
         mirrored: Whether there are mirror images.
+        sources: The photos themselves.
     """
 
     keys: list[bytes]
@@ -34,6 +37,15 @@ class Features:
     n_computed: int
     shards: tuple[Shards, ...] = field(repr=False)
     mirrored: bool = False
+    sources: Sequence[Source] = field(default=(), repr=False)
+
+    @functools.cached_property
+    def pictures(self) -> list[bytes]:
+        """What stands for each photo's picture, the same for copies; see `data.near`.
+
+        The photos are read anew for it, when it is first asked for.
+        """
+        return pictures(self.sources, self.keys) if self.sources else self.keys
 
     @functools.cached_property
     def row_keys(self) -> list[bytes]:

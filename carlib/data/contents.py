@@ -76,7 +76,7 @@ def copies(root: Path, rows: Sequence[Row]) -> list[list[Row]]:
     Only files of the same size are read.
     """
     same_size = _groups(rows, lambda row: _size(root / row.image))
-    return _groups(itertools.chain(*same_size), lambda row: _hash(root / row.image))
+    return _groups(itertools.chain(*same_size), lambda row: file_hash(root / row.image))
 
 
 def _groups(rows: Iterable[Row], key: Callable[[Row], Any]) -> list[list[Row]]:
@@ -94,7 +94,8 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _hash(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file, 64 hex digits, or "" where it can't be read."""
     try:
         return sha256_of(path)
     except OSError:

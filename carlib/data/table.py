@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from carlib.data.class_folders import read_class_folders
@@ -13,11 +14,15 @@ from carlib.data.folder import PhotoFolder
 from carlib.data.index import Row, contradictions, label_problems, read_index
 from carlib.data.labels import groups, similar
 from carlib.data.locate import is_sample
-from carlib.errors import DataError
+from carlib.data.near import pictures
+from carlib.data.patch import patched
+from carlib.data.sources import as_sources
+from carlib.errors import DataError, OptionError
 from carlib.files import as_path
 from carlib.messages import say
 
 COLUMNS = ["image_path", "damage_class", "subset"]
+ON_LEAK = ("warn", "drop", "keep")
 
 
 def load_index(
@@ -25,6 +30,7 @@ def load_index(
     *,
     columns: Mapping[str, str] | None = None,
     test: bool = False,
+    patch: str | os.PathLike | None = None,
 ) -> pd.DataFrame:
     """Read which photos there are, and check all of it but their content.
 
@@ -44,6 +50,10 @@ def load_index(
         columns: What an index.csv calls its columns, where it has other names for them:
             `{"filename": "image", "label": "class", "split": "subset"}`.
         test: Return the photos of a third subset, test, too; else they are left out.
+        patch: A file of what was decided about labels, as `carlib.clinic` helps to make
+            one: photos in T get their new label or are left out. It goes by the photos'
+            content, so it fits wherever they lie; what fits none is said. Those in V
+            stay as they are, for figures before and after to be got on the same.
 
     Returns:
         A row a photo, in the order of the index: image_path (the folder and the path
@@ -52,7 +62,8 @@ def load_index(
     Raises:
         DataError: With every row that is wrong in `problems`: fields missing or empty,
             unknown subsets, photos that don't exist, lie outside of the folder, or
-            stand there with two classes or subsets, classes that look the same.
+            stand there with two classes or subsets, classes that look the same; what is
+            wrong in the patch.
 
     Example:
         >>> photos = carlib.load_index("data/sample")
@@ -70,14 +81,35 @@ def load_index(
     if problems:
         count = f"{len(problems):,} problem" + "s" * (len(problems) > 1)
         raise DataError(f"{index}: {count}.", [str(p) for p in sorted(problems)])
-    wanted = [row for row in rows if test or row.subset != "test"]
-    for note in _notes(root, rows, wanted, photos):
+    wanted = _wanted(rows, test)
+    notes = [*_notes_on_index(rows, wanted, photos)]
+    if patch is not None:
+        rows, told = patched(root, rows, as_path(patch))
+        wanted, notes = _wanted(rows, test), notes + told
+    for note in [*notes, *_notes_on_photos(root, wanted)]:
         say(f"{index}: {note}")
     return _table(root, wanted)
 
 
-def split(photos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _wanted(rows: list[Row], test: bool) -> list[Row]:
+    return [row for row in rows if test or row.subset != "test"]
+
+
+def split(
+    photos: pd.DataFrame, on_leak: str = "warn"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide the photos into those to train on (T) and to validate with (V).
+
+    A photo in V that is also in T, as it is or scaled, stamped, mirrored or saved anew,
+    has leaked: a model that has seen it names it too well. Photos are read to find such
+    (see `carlib.data.near`; `carlib.audit` finds more); those that can't be read have
+    no copies here.
+
+    Args:
+        photos: With the columns subset and, unless `on_leak` is "keep", image_path.
+        on_leak: What to do about leaked photos: "warn" says how many there are, "drop"
+            leaves them out of V, "keep" doesn't look for them. The figures with and
+            without them are those of two evaluations.
 
     Returns:
         train, validation: Each with the columns of `photos`, rows counted from 0.
@@ -85,7 +117,13 @@ def split(photos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     Raises:
         DataError: No subset column, another subset than T and V, or no T.
+        OptionError: Another `on_leak`.
+
+    Example:
+        >>> train, unseen = carlib.split(photos, on_leak="drop")
     """
+    if on_leak not in ON_LEAK:
+        raise OptionError(f"Expected on_leak to be {ON_LEAK}. Received: {on_leak!r}")
     if "subset" not in photos.columns:
         raise DataError(
             f"Expected a column subset. Received: {', '.join(photos.columns)}"
@@ -95,7 +133,31 @@ def split(photos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         found = ", ".join(sorted(map(repr, set(photos.subset)))) or "no rows"
         raise DataError(f"Expected the subsets T and V, T at least. Received: {found}")
     train, validation = (photos[photos.subset == letter] for letter in "TV")
+    if on_leak != "keep" and "image_path" in photos and not validation.empty:
+        leaked = are_leaked(train, validation)
+        if leaked.any():
+            say(_note_on_leaks(validation[leaked], on_leak == "drop"))
+        validation = validation[~leaked] if on_leak == "drop" else validation
     return train.reset_index(drop=True), validation.reset_index(drop=True)
+
+
+def are_leaked(train: pd.DataFrame, validation: pd.DataFrame) -> np.ndarray:
+    """Tell which photos to validate with are also trained on, near copies too, (n,)."""
+    both = pictures(as_sources(pd.concat([train, validation])["image_path"]))
+    trained = set(both[: len(train)]) - {b""}
+    return np.array([key in trained for key in both[len(train) :]])
+
+
+def _note_on_leaks(leaked: pd.DataFrame, dropped: bool) -> str:
+    names = [Path(str(path)).name for path in leaked["image_path"][:3]]
+    more = f" and {len(leaked) - 3:,} more" if len(leaked) > 3 else ""
+    what = (
+        "left out of V, being in T, too"
+        if dropped
+        else 'in V and in T, so that figures got on V are too good (on_leak="drop" '
+        "leaves out such)"
+    )
+    return f"{_photos(len(leaked))} {what}: {', '.join(names)}{more}."
 
 
 def _check_folder(root: Path) -> None:
@@ -115,10 +177,10 @@ def _table(root: Path, rows: list[Row]) -> pd.DataFrame:
     return pd.DataFrame(values, columns=COLUMNS, dtype="str")
 
 
-def _notes(
-    root: Path, rows: list[Row], wanted: list[Row], photos: PhotoFolder
+def _notes_on_index(
+    rows: list[Row], wanted: list[Row], photos: PhotoFolder
 ) -> Iterator[str]:
-    """Yield what is to be known of the photos, a sentence each."""
+    """Yield what is to be known of the index, a sentence each."""
     images = {row.image for row in rows}
     if again := len(rows) - len(images):
         yield f"{again:,} rows repeat another one; each photo is kept once."
@@ -128,10 +190,12 @@ def _notes(
         yield f"{left:,} photos of the subset test are left out (see load_index)."
     for names in groups((row.label for row in rows), similar):
         yield f"Is it one class, or several? {' and '.join(map(repr, names))}"
-    yield from _notes_on_copies(
-        copies(root, list({r.image: r for r in wanted}.values()))
-    )
-    yield from _notes_on_counts(wanted)
+
+
+def _notes_on_photos(root: Path, rows: list[Row]) -> Iterator[str]:
+    """Yield what is to be known of the photos, a sentence each."""
+    yield from _notes_on_copies(copies(root, list({r.image: r for r in rows}.values())))
+    yield from _notes_on_counts(rows)
 
 
 def _notes_on_copies(same: list[list[Row]]) -> Iterator[str]:

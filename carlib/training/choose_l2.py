@@ -4,8 +4,7 @@ import warnings
 
 import numpy as np
 
-from carlib.errors import DataError
-from carlib.training.folds import distinct_photos, fold_numbers
+from carlib.training.folds import distinct_photos, fold_numbers, most_folds
 from carlib.training.photo_set import PhotoSet
 
 # 2 · l2 · n is what scikit-learn calls 1 / C. Half a decade below the first a head on
@@ -19,7 +18,7 @@ MOST_BYTES = 64 << 20  # of features; of more photos, as many are drawn
 def choose_l2(photo_set: PhotoSet, class_weight: np.ndarray | None, seed: int) -> float:
     """Return the l2 with the least log-loss, cross-validated over these photos.
 
-    Stratified folds, copies of a photo in one of them, features standardised anew in
+    Stratified folds, copies of a picture in one of them, features standardised anew in
     each, and scikit-learn's LogisticRegression, which finds the head's optimum in
     hundredths of the time that mini-batches take. Mirror images are left out: with
     them the best strength is the same.
@@ -34,8 +33,9 @@ def choose_l2(photo_set: PhotoSet, class_weight: np.ndarray | None, seed: int) -
     """
     photo_set = _at_most(photo_set, seed)
     features, labels = photo_set.as_they_are(), photo_set.labels
-    distinct = distinct_photos(photo_set.keys)
-    n_folds = _n_folds(photo_set, distinct)
+    distinct = distinct_photos(photo_set.pictures)
+    hint = "Add photos, or give l2 as a number, such as 0.03."
+    n_folds = most_folds(photo_set, distinct, FOLDS, 'l2="auto"', hint)
     folds = fold_numbers(labels, distinct, n_folds, seed)
     weights = None if class_weight is None else dict(enumerate(class_weight))
     losses = [
@@ -82,18 +82,3 @@ def _at_most(photo_set: PhotoSet, seed: int) -> PhotoSet:
         return photo_set
     drawn = np.random.default_rng(seed).permutation(len(photo_set))[:most]
     return photo_set.some(np.sort(drawn))
-
-
-def _n_folds(photo_set: PhotoSet, distinct: np.ndarray) -> int:
-    counts = {
-        name: len(set(distinct[photo_set.labels == label]))
-        for label, name in enumerate(photo_set.classes)
-    }
-    few = [f"{name}: {count}" for name, count in counts.items() if count < 2]
-    if few:
-        raise DataError(
-            'l2="auto" needs two different photos or more of each class.',
-            few,
-            hint="Add photos, or give l2 as a number, such as 0.03.",
-        )
-    return min(FOLDS, *counts.values())

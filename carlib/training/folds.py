@@ -1,4 +1,4 @@
-"""Divide photos into folds: class by class, copies of a photo together."""
+"""Divide photos into folds: class by class, copies of a picture together."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -41,9 +41,13 @@ def _are_seeds(seeds: Any) -> bool:
 
 
 def distinct_photos(keys: Sequence[bytes]) -> np.ndarray:
-    """Return a number for each photo, the same for copies, whatever the order."""
+    """Return a number for each photo, the same for copies, whatever the order.
+
+    Args:
+        keys: `PhotoSet.pictures`, which near copies share, too.
+    """
     numbers = {key: number for number, key in enumerate(sorted(set(keys)))}
-    return np.array([numbers[key] for key in keys])
+    return np.array([numbers[key] for key in keys], int)
 
 
 def check_classes(photo_set: PhotoSet, distinct: np.ndarray, folds: int) -> None:
@@ -68,6 +72,30 @@ def check_classes(photo_set: PhotoSet, distinct: np.ndarray, folds: int) -> None
             few,
             "Take fewer folds, add photos, or leave these classes out.",
         )
+
+
+def most_folds(
+    photo_set: PhotoSet, distinct: np.ndarray, most: int, what: str, hint: str
+) -> int:
+    """Return into how many folds photos can be divided, each class in all of them.
+
+    Args:
+        most: That many at most.
+        what, hint: What needs them, and what to do without.
+
+    Raises:
+        DataError: A class has fewer than two different photos.
+    """
+    counts = {
+        name: len(set(distinct[photo_set.labels == label]))
+        for label, name in enumerate(photo_set.classes)
+    }
+    few = [f"{name}: {count}" for name, count in counts.items() if count < 2]
+    if few:
+        raise DataError(
+            f"{what} needs two different photos or more of each class.", few, hint
+        )
+    return min(most, *counts.values())
 
 
 def fold_numbers(

@@ -35,11 +35,7 @@ SUBJECTS = {
     "z": "The environment",
 }
 # Cases that have no test yet, and why.
-_AUDIT = "near copies and doubtful labels are for an audit of the data to find"
 LATER = {
-    "b07": _AUDIT,
-    "b09": _AUDIT,
-    "b12": _AUDIT,
     "r40": "two cores can't show what many do; limits of a container are heeded",
     "r45": "a model that keeps its converted network, so that it starts at once",
 }

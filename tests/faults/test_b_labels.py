@@ -5,11 +5,13 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import carlib
 from carlib.errors import DataError
 from carlib.training.loop import train_head
+from tests import copied
 from tests.cli.typed import failure
 from tests.data.written import HEADER, write
 from tests.drawn import photo_set
@@ -103,6 +105,33 @@ def test_b06_a_photo_in_t_and_in_v_is_told_at_load(folder, capsys):
     assert "several labels" not in text and "image/3.jpeg" not in text
 
 
+@pytest.fixture
+def copy_in_v(photos, tmp_path):
+    """The sample with a changed copy, in V, of its first photo in T."""
+
+    def made(change):
+        first = photos[photos.subset == "T"].iloc[0]
+        path = copied.put(first.image_path, change, tmp_path / "copy.jpg")
+        row = pd.DataFrame([[path, first.damage_class, "V"]], columns=photos.columns)
+        return pd.concat([photos, row.astype("str")], ignore_index=True)
+
+    return made
+
+
+def test_b07_a_near_copy_in_t_and_v_is_told_and_not_dropped(
+    copy_in_v, backbone, workspace, capsys
+):
+    """A stamped copy in V is told, with how near it is; it's left out only if asked."""
+    photos = copy_in_v(copied.stamped)
+    assert len(carlib.split(photos)[1]) == (photos.subset == "V").sum()
+    said = capsys.readouterr().out
+    assert said.startswith("A photo is in V and in T, so that") and "copy.jpg" in said
+    assert "copy.jpg" not in "".join(carlib.split(photos, "drop")[1].image_path)
+    pairs = carlib.audit(photos, backbone, workspace_path=workspace).pairs
+    assert pairs.kind.tolist() == ["near"] and pairs.crosses.all()
+    assert 0 < pairs.bits[0] < 64 and 0.3 < pairs.similarity[0] < 1
+
+
 def test_b08_a_photo_under_two_labels_is_told_at_load(folder, capsys):
     """The same bytes under two labels are told, with both, when data are loaded."""
     shutil.copy(folder / "image/1.jpeg", folder / "image/2.jpeg")
@@ -112,6 +141,15 @@ def test_b08_a_photo_under_two_labels_is_told_at_load(folder, capsys):
     assert "A photo is there under several labels" in text
     assert "image/1.jpeg (a) = image/2.jpeg (b)" in text
     assert "too good" not in text
+
+
+def test_b09_a_mirrored_copy_in_t_and_v_is_told(copy_in_v, backbone, workspace, capsys):
+    """A mirror image in V is told, as such, by the split and by the audit."""
+    photos = copy_in_v(copied.mirrored)
+    carlib.split(photos)
+    assert "copy.jpg" in capsys.readouterr().out
+    pairs = carlib.audit(photos, backbone, workspace_path=workspace).pairs
+    assert pairs.kind.tolist() == ["mirrored"] and pairs.crosses.all()
 
 
 def test_b10_the_order_of_rows_changes_nothing(few, trainer):
@@ -144,3 +182,18 @@ def test_b11_a_class_too_small_to_be_divided_is_named(trainer, few, tmp_path):
         {"a": "TV", "b": "T"},
         {"a": "VT", "b": "T"},
     )
+
+
+def test_b12_labels_that_are_probably_wrong_are_listed_and_not_changed(
+    photos, backbone, workspace
+):
+    """Doubtful labels are listed with a better one and its margin; none is changed."""
+    wrong = photos.copy()
+    rows = photos.index[photos.damage_class == "tail_lamp"][:3]
+    wrong.loc[rows, "damage_class"] = "glass_shatter"
+    before = wrong.copy()
+    suspects = carlib.audit(wrong, backbone, workspace_path=workspace).suspects
+    found = suspects[suspects.image_path.isin(photos.image_path[rows])]
+    assert len(found) >= 2 and (found.suggested == "tail_lamp").all()
+    assert found.margin.between(0, 1).all()
+    pd.testing.assert_frame_equal(wrong, before)

@@ -1,0 +1,1 @@
+"""What is wrong with the data: files, copies, labels, classes, photos unlike others."""
