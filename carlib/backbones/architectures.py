@@ -19,10 +19,12 @@ log-loss falls from 0.574 to 0.533, at no more time a photo.
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from carlib import runtime
 from carlib.backbones import efficientnet_lite
@@ -146,6 +148,19 @@ _ALL = (
     *_EFFICIENTNETS,
 )
 ARCHS = tuple(architecture.name for architecture in _ALL)
+# Which to join: cross-validated best on the workshop's photos, of the networks that come
+# with carlib[more-backbones], and with a small one of Keras's in addition.
+RECOMMENDED_ARCHS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "wheels": ("EfficientNetLite0-layers", "EfficientNetLite2-layers"),
+        "keras": (
+            "EfficientNetLite0-layers",
+            "EfficientNetLite0-288-layers",
+            "EfficientNetLite2-layers",
+            "MobileNetV2-0.35",
+        ),
+    }
+)
 
 
 def find(name: str) -> Architecture:

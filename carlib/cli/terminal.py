@@ -167,6 +167,14 @@ def of_subset(photos: "pd.DataFrame", subset: str, data: str) -> "pd.DataFrame":
     return chosen.reset_index(drop=True)
 
 
+def decisions_in(folder: Path, named: str | None) -> str | None:
+    """Return the file of decisions that was named, else the data's own, if any."""
+    from carlib.data.decisions import NAME
+
+    own = folder / NAME
+    return named or (str(own) if own.is_file() else None)
+
+
 def parts_of(arch: str) -> list[str]:
     """Return the names of the backbones that an option names, joined as A+B.
 

@@ -103,9 +103,20 @@ class Strength(click.ParamType):
     default="exponential",
     help="How it changes.",
 )
-@option("--optimizer", metavar="NAME", default="sgd", help="One of Keras's.")
+@option(
+    "--optimizer",
+    metavar="NAME",
+    default="sgd",
+    help="One of Keras's; or lbfgs: the optimum directly, whatever the rate.",
+)
 @option("--augment", type=click.Choice(["flip"]), help="Learn from mirror images, too.")
 @option("--l2", type=Strength(), default=0.0, help="Penalty; auto: cross-validated.")
+@option(
+    "--within-class",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    help="Share of the penalty on the spread within classes; with lbfgs.",
+)
 @option(
     "--class-weight", type=click.Choice(["balanced"]), help="Rare classes count more."
 )
@@ -115,6 +126,12 @@ class Strength(click.ParamType):
     default=0.0,
     help="How far to distrust the labels.",
 )
+@option(
+    "--calibrate",
+    type=click.Choice(["temperature", "bias-corrected", "adjusted"]),
+    help="Make the probabilities true, by photos held out.",
+)
+@option("--refuse", type=SHARE, help="Say when not sure, to hold this share of errors.")
 @option("--shuffle", is_flag=True, help="In a new order each epoch.")
 @on_error_option
 @option("--seed", default=1, help="Draws whatever is random.")
@@ -207,6 +224,7 @@ def train(
         "photos": {"T": len(photos), "V": len(validation)},
         "best_epoch": model.best_epoch,
         "l2": model.options["l2_chosen"],
+        "calibration": model.calibration and model.calibration.to_dict(),
         "notes": list(model.notes),
         "seconds": round(time.monotonic() - started, 1),
         "metrics": metrics.to_dict() if metrics else None,

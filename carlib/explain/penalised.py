@@ -1,4 +1,4 @@
-"""A head's loss with an l2 penalty: its optimum, and a step towards it."""
+"""A head's loss with a penalty: its optimum, and a step towards it."""
 
 from dataclasses import dataclass, replace
 
@@ -11,6 +11,7 @@ BLOCK = 1024  # rows that are in float64 at once
 MOST_STEPS = 20
 CLOSE = 1e-2  # what is left of a step's residual when it's close enough
 MOST_PRODUCTS = 200  # with the curvature, a step
+INVERTED = 1e-10  # what is left of a column where the penalty's inverse is close enough
 EXACT = 2e-6  # how far the sum over the photos may be from a logit
 
 
@@ -33,14 +34,20 @@ class Weights:
 
 @dataclass(frozen=True, eq=False)
 class PenalisedLoss:
-    """The mean of weight × cross-entropy over rows, plus l2 · |kernel|².
+    """The mean of weight × cross-entropy over rows, plus a penalty on the kernel.
+
+    That is l2 · |kernel|², and `within` times how far, squared and in the mean over the
+    rows, their logits lie from those of their class's centre (see `training.task`).
 
     Attributes:
         rows: Standardised features, float32 (n, d).
         targets: What the probabilities should be, float64 (n, n_classes).
         weights: What each row's loss is multiplied by, float64 (n,).
         n_rows: How many rows the mean is over.
-        l2: The penalty, above 0.
+        l2: What |kernel|² is multiplied by, above 0.
+        within: What the spread within the classes is multiplied by.
+        classes: Each row's class, int (n,).
+        centres: The mean of each class's rows, float64 (n_classes, d).
     """
 
     rows: np.ndarray
@@ -48,9 +55,12 @@ class PenalisedLoss:
     weights: np.ndarray
     n_rows: int
     l2: float
+    within: float
+    classes: np.ndarray
+    centres: np.ndarray
 
     def without(self, rows: np.ndarray) -> "PenalisedLoss":
-        """Return the loss without some rows."""
+        """Return the loss without some rows, but with the same penalty."""
         weights = self.weights.copy()
         weights[rows] = 0
         return replace(self, weights=weights, n_rows=self.n_rows - len(rows))
@@ -61,17 +71,21 @@ class PenalisedLoss:
         return np.concatenate(parts) + at.bias
 
     def products(self, features: np.ndarray) -> np.ndarray:
-        """Return the product of each photo's features with each row, float64 (m, n)."""
-        parts = [features @ part.T.astype(np.float64) for part in self._blocks()]
+        """Return how alike each photo's features and each row are, float64 (m, n).
+
+        That is their product by the inverse of what the penalty measures a kernel by.
+        """
+        alike = self._unpenalised(features.T).T
+        parts = [alike @ part.T.astype(np.float64) for part in self._blocks()]
         return np.concatenate(parts, axis=1)
 
     def coefficients(self, at: Weights) -> np.ndarray:
         """Return by how much each row pulls at the kernel, float64 (n, n_classes).
 
-        At the optimum the kernel is rowsᵀ · coefficients: there the gradient, the mean
-        of weight × (probability - target) × row plus 2 · l2 · kernel, is 0.
+        At the optimum penalty · kernel is rowsᵀ · coefficients: there the gradient, the
+        mean of weight × (probability - target) × row plus 2 · penalty · kernel, is 0.
         """
-        return self._residuals(softmax(self.logits(at))) / (-2 * self.l2 * self.n_rows)
+        return self._residuals(softmax(self.logits(at))) / (-2 * self.n_rows)
 
     def gradient(self, at: Weights) -> Weights:
         """Return the gradient, of which each block of rows is summed in float64."""
@@ -80,8 +94,8 @@ class PenalisedLoss:
         for part in self._blocks():
             rows = slice(start, start := start + len(part))
             kernel += part.T.astype(np.float64) @ pulls[rows]
-        bias = -2 * self.l2 * pulls.sum(axis=0)
-        return Weights(2 * self.l2 * (at.kernel - kernel), bias)
+        bias = -2 * pulls.sum(axis=0)
+        return Weights(2 * (self._penalised(at.kernel) - kernel), bias)
 
     def step(self, at: Weights, gradient: Weights) -> Weights:
         """Return Newton's step, by conjugate gradients on the curvature."""
@@ -128,8 +142,40 @@ class PenalisedLoss:
         mean = (probabilities * turned).sum(axis=1, keepdims=True)
         moved = self.weights[:, np.newaxis] * probabilities * (turned - mean)
         moved /= self.n_rows
-        kernel = self.rows.T @ moved.astype(np.float32) + 2 * self.l2 * way.kernel
-        return Weights(kernel, moved.sum(axis=0))
+        kernel = self.rows.T @ moved.astype(np.float32)
+        return Weights(kernel + 2 * self._penalised(way.kernel), moved.sum(axis=0))
+
+    def _penalised(self, kernel: np.ndarray) -> np.ndarray:
+        """Return the penalty, a matrix (d, d), times some columns (d, k)."""
+        made = self.l2 * kernel
+        if self.within:
+            centres, start = self.centres @ kernel, 0
+            for part in self._blocks():
+                rows, part = (
+                    slice(start, start := start + len(part)),
+                    part.astype(float),
+                )
+                off = part @ kernel - centres[self.classes[rows]]
+                made = made + self.within / len(self.rows) * (part.T @ off)
+        return made
+
+    def _unpenalised(self, columns: np.ndarray) -> np.ndarray:
+        """Return the penalty's inverse times some columns, by conjugate gradients."""
+        made = columns / self.l2
+        if not self.within:
+            return made
+        rest = columns - self._penalised(made)
+        way, size = rest, (rest**2).sum(axis=0)
+        goal = (INVERTED**2 * (columns**2).sum(axis=0)).clip(np.finfo(float).tiny)
+        for _ in range(MOST_PRODUCTS):
+            if (size <= goal).all():
+                break
+            turned = self._penalised(way)
+            length = size / np.maximum((way * turned).sum(axis=0), np.finfo(float).tiny)
+            made, rest = made + length * way, rest - length * turned
+            before, size = size, (rest**2).sum(axis=0)
+            way = rest + size / np.maximum(before, np.finfo(float).tiny) * way
+        return made
 
     def _blocks(self) -> list[np.ndarray]:
         starts = range(0, len(self.rows), BLOCK)

@@ -8,12 +8,12 @@ import pandas as pd
 from carlib.bottlenecks.features import Features
 from carlib.data.sources import as_sources
 from carlib.errors import CarlibError, DataError, OptionError
-from carlib.explain.penalised import PenalisedLoss, Weights
+from carlib.explain.penalised import BLOCK, PenalisedLoss, Weights
 from carlib.explain.views import features_of, mean_of_views, training_labels
 from carlib.model.head import LinearHead
 from carlib.model.model import ImageClassificationModel
 from carlib.training.photo_set import PhotoSet, data_hash
-from carlib.training.task import class_weights
+from carlib.training.task import class_weights, within_unit
 from carlib.training.trainer import ImageClassificationTrainer
 
 # How far the kernel may be from the optimum's, in lengths of that: the farther, the
@@ -186,13 +186,26 @@ def _loss(
     smoothing = trainer.label_smoothing
     targets = np.full((len(labels), n_classes), smoothing / n_classes)
     targets[np.arange(len(labels)), labels] += 1 - smoothing
+    rows = ((rows - head.mean) / head.scale).astype(np.float32, copy=False)
+    l2, share = model.options["l2_chosen"], trainer.within_class
+    of_class = (rows[labels == label] for label in range(n_classes))
+    centres = np.stack([some.mean(axis=0, dtype=np.float64) for some in of_class])
     return PenalisedLoss(
-        rows=((rows - head.mean) / head.scale).astype(np.float32, copy=False),
+        rows=rows,
         targets=targets,
         weights=weights[labels].astype(np.float64),
         n_rows=len(labels),
-        l2=model.options["l2_chosen"],
+        l2=l2 * (1 - share),
+        within=l2 * share and l2 * share / _unit(rows, centres[labels]),
+        classes=labels,
+        centres=centres,
     )
+
+
+def _unit(rows: np.ndarray, centres: np.ndarray) -> float:
+    starts = range(0, len(rows), BLOCK)
+    blocks = (rows[i : i + BLOCK] - centres[i : i + BLOCK] for i in starts)
+    return within_unit(sum(np.vdot(block, block) for block in blocks), rows.shape)
 
 
 def _near(loss: PenalisedLoss, plain: Weights) -> Weights:

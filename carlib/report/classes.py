@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from carlib.evaluation.metrics import part_of, wilson_interval, worst
+from carlib.evaluation.intervals import wilson_interval
+from carlib.evaluation.text import part_of, worst
 from carlib.report.answers import Answers
 from carlib.report.geometry import strip
 from carlib.report.words import counted, percent, to

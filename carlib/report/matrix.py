@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from carlib.evaluation.metrics import cut, part_of, worst
+from carlib.evaluation.text import cut, part_of, worst
 from carlib.report.answers import Answers
 from carlib.report.geometry import heat
 from carlib.report.words import counted, percent

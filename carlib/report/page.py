@@ -8,7 +8,7 @@ the script it was made with, and nothing be fetched at all.
 import base64
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from carlib import __version__
@@ -17,18 +17,25 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def render(template: str, facts: Mapping[str, Any], data: Any) -> str:
+def render(
+    template: str, facts: Mapping[str, Any], data: Any, more: Sequence[str] = ()
+) -> str:
     """Return a whole page as HTML that needs no other file and asks for none.
 
     Args:
         template: One that extends `base.html.j2`.
         facts: What it says, by name; texts, escaped where they are put in.
         data: Plain values for the script: the page's photos, among others.
+        more: Names of styles and scripts to come after every page's: "clinic" stands
+            for `clinic.css` and `clinic.js`.
 
     Example:
         >>> render("report.html.j2", facts, {"photos": [], "galleries": {}})
     """
-    style, script = _source("page.css"), _source("page.js")
+    style, script = (
+        "\n".join(_source(f"{name}.{kind}") for name in ("page", *more))
+        for kind in ("css", "js")
+    )
     return (
         _environment()
         .get_template(template)

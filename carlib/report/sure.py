@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from carlib.evaluation.coverage import Coverage, coverage
-from carlib.evaluation.metrics import wilson_interval
+from carlib.evaluation.intervals import wilson_interval
 from carlib.report import geometry
 from carlib.report.answers import Answers
 from carlib.report.words import counted, percent, to

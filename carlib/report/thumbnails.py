@@ -1,6 +1,7 @@
 """The photos of a page: each once, small, and only as many as can be mailed."""
 
 import base64
+import functools
 import io
 import os
 import re
@@ -42,6 +43,7 @@ class PhotoStore:
         paths: All that may come: names are told from where these have their folder in
             common, so that no page tells of its maker's own folders.
         budget: Characters that all pictures may take.
+        side: Their longer side in pixels, at most.
 
     Example:
         >>> store = PhotoStore(photos.image_path)
@@ -50,11 +52,11 @@ class PhotoStore:
         >>> store.fill()
     """
 
-    def __init__(self, paths: Iterable[str], budget: int = BUDGET):
+    def __init__(self, paths: Iterable[str], budget: int = BUDGET, side: int = SIDE):
         self._names = names_of(list(paths))
         self._numbers: dict[str, int] = {}
         self._shown: list[Shown] = []
-        self._budget = budget
+        self._budget, self._side = budget, side
 
     def number(self, path: str, caption: str = "") -> int:
         """Return a photo's number; the first caption that it comes with is kept."""
@@ -91,7 +93,8 @@ class PhotoStore:
         ):
             for first in range(0, len(paths), AT_ONCE):
                 some = paths[first : first + AT_ONCE]
-                left = self._take(first, pool.map(picture, some), left)
+                made = pool.map(functools.partial(picture, side=self._side), some)
+                left = self._take(first, made, left)
                 shown_bar.update(len(some))
 
     def _take(
@@ -110,7 +113,7 @@ class PhotoStore:
         return [asdict(shown) for shown in self._shown]
 
 
-def picture(path: str) -> tuple[str, int, int]:
+def picture(path: str, side: int = SIDE) -> tuple[str, int, int]:
     """Return a photo as a data URI of a small JPEG, its width and its height.
 
     Nothing of the file but its pixels goes into it. Of a photo that can't be read it's
@@ -119,7 +122,7 @@ def picture(path: str) -> tuple[str, int, int]:
     from PIL import Image
 
     try:
-        image = Image.fromarray(thumbnail(read(path), SIDE, path))
+        image = Image.fromarray(thumbnail(read(path), side, path))
     except ImageError:
         return "", 0, 0
     buffer = io.BytesIO()

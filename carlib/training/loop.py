@@ -1,31 +1,30 @@
-"""The training phase: a head for photos whose features are there, epoch by epoch.
+"""The training phase: a head for photos whose features are there, and how sure it is.
 
-Whoever wants to know of an epoch or to stop the training is one of Keras's callbacks:
-the learner's own, the logs, the metrics callback and early stopping.
+A head is trained epoch by epoch, or its optimum found directly. Where it is to be
+calibrated, or to know what it isn't sure of, others are trained like it, each without
+a fold of the photos.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from carlib import runtime
-from carlib.errors import CarlibError, OptionError
+from carlib.model.calibration import HeadCalibration
+from carlib.model.confidence import Confidence, make_confidence
 from carlib.model.head import LinearHead
-from carlib.training import keras_head, optimizers
+from carlib.training.calibrate import calibrate
 from carlib.training.choose_l2 import choose_l2
-from carlib.training.early_stopping import BestEpoch
-from carlib.training.keras_head import Head, blocks
+from carlib.training.direct import Note, train_direct
+from carlib.training.epochs import listener, train_epochs
+from carlib.training.held_out import HeldOut, HeldOutFolds
+from carlib.training.optimizers import is_direct
+from carlib.training.optimum import CLOSE, ROUGH
 from carlib.training.options import TrainingOptions
 from carlib.training.photo_set import PhotoSet
-from carlib.training.schedules import as_keras
-
-BATCH_HOOKS = (
-    *("on_batch_begin", "on_batch_end"),
-    *("on_train_batch_begin", "on_train_batch_end"),
-)
+from carlib.training.task import class_weights, task_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,21 +32,47 @@ class TrainedHead:
     """What the training phase makes.
 
     Attributes:
-        linear: The head as numbers.
-        best_epoch: The epoch whose weights these are.
+        linear: The head as numbers, calibrated if it is to be.
+        best_epoch: The epoch, or iteration, whose weights these are.
         l2: The penalty, as given or chosen.
-        augment: "flip": photos and their mirror images are averaged.
+        augment: "flip": the logits of photos and their mirror images are averaged.
+        converged: Whether it's at the optimum; None: nobody looked for that.
+        calibration: How it was calibrated; None: it wasn't.
+        held_out: What heads like it, as calibrated, said of photos that they never saw;
+            None: nobody asked.
     """
 
     linear: LinearHead
     best_epoch: int
     l2: float
     augment: str | None
+    converged: bool | None = None
+    calibration: HeadCalibration | None = None
+    held_out: HeldOut | None = None
 
     def probabilities(self, photo_set: PhotoSet) -> np.ndarray:
         """Return the probabilities of photos, float64 (n, n_classes)."""
-        views = (False, True) if self.augment == "flip" else (False,)
-        return self.linear.averaged(map(photo_set.as_they_are, views))
+        return self.linear.averaged(map(photo_set.as_they_are, self._views))
+
+    def logits(self, photo_set: PhotoSet) -> np.ndarray:
+        """Return the logits of photos, float64 (n, n_classes)."""
+        return self.linear.averaged_logits(map(photo_set.as_they_are, self._views))
+
+    @property
+    def _views(self) -> tuple[bool, ...]:
+        return (False, True) if self.augment == "flip" else (False,)
+
+    def sure(self, held_out: HeldOut, method: str | None) -> "TrainedHead":
+        """Return this head with what was held out, and calibrated by it."""
+        if method is None:
+            return dataclasses.replace(self, held_out=held_out)
+        found = calibrate(method, held_out.logits, held_out.labels)
+        return dataclasses.replace(
+            self,
+            linear=self.linear.calibrated(found.temperature, found.shift),
+            calibration=found,
+            held_out=held_out.calibrated(found),
+        )
 
 
 def train_head(
@@ -55,6 +80,7 @@ def train_head(
     train: PhotoSet,
     validation: PhotoSet | None = None,
     callbacks: Sequence[Any] = (),
+    hear: Note | None = None,
 ) -> TrainedHead:
     """Train a head on photos, until it's stopped or the last epoch; keep its best.
 
@@ -64,181 +90,81 @@ def train_head(
     Args:
         train, validation: The photos to train on, and those that early stopping
             watches.
-        callbacks: Keras's; they see the head as `model`.
+        callbacks: Keras's; they see the head as `model`. Nobody is told of the heads
+            that calibrate it.
+        hear: Is called after each epoch, after all others, with its number and figures;
+            what counts as true ends the training.
 
     Raises:
         CarlibError: The loss is not a number any more.
+        DataError: Too few photos of a class to hold some out.
     """
-    rows, labels = train.in_order(options.seed)
-    head, l2 = _new_head(options, train, rows)
-    stopping = options.early_stopping
-    best = BestEpoch(stopping) if stopping else None
-    if best:  # before others, which may change the weights
-        watcher = listener(lambda *told: best.note(*told, head.weights))
-        callbacks = [watcher, *callbacks]
-    judged = validation and (validation.as_they_are(), validation.labels)
-    last = run_epochs(head, (rows, labels), judged, options, callbacks)
-    if best:
-        head.layer.set_weights(best.weights)
-    best_epoch = best.epoch if best else _restored(callbacks, last)
-    return TrainedHead(head.linear(), best_epoch, l2, options.augment)
-
-
-def listener(hear: Callable[[int, Mapping[str, float]], Any]) -> Any:
-    """Return a Keras callback that hears of each epoch and its figures.
-
-    Args:
-        hear: Is called with them; what counts as true ends the training.
-    """
-
-    def on_epoch_end(epoch: int, logs: Mapping[str, float]) -> None:
-        callback.model.stop_training |= bool(hear(epoch, logs))
-
-    callback = runtime.keras().callbacks.LambdaCallback(on_epoch_end=on_epoch_end)
-    return callback
-
-
-def run_epochs(
-    head: Head,
-    train: tuple[np.ndarray, np.ndarray],
-    validation: tuple[np.ndarray, np.ndarray] | None,
-    options: TrainingOptions,
-    callbacks: Sequence[Any],
-) -> int:
-    """Train until a callback says stop, or the last epoch; return which that was."""
-    tf = runtime.tensorflow()
-    features, labels = train
-    if features.nbytes <= keras_head.IN_MEMORY:
-        features, labels = tf.constant(features), tf.constant(labels)
-    shuffle = np.random.default_rng(options.seed) if options.shuffle else None
-    with _told(head, callbacks, train, options) as (told, hooks):
-        for epoch in range(options.epoch):
-            told.on_epoch_begin(epoch)
-            order = shuffle and shuffle.permutation(len(labels)).astype(np.int32)
-            logs = head.train(
-                features, labels, options.batch_size, order=order, hooks=hooks
-            )
-            _check_finite(epoch, logs["loss"], head.learning_rate)
-            judged = head.evaluate(*validation) if validation else {}
-            logs |= {f"val_{name}": value for name, value in judged.items()}
-            told.on_epoch_end(epoch, logs | {"learning_rate": head.learning_rate})
-            if head.model.stop_training:
-                break
-    return epoch
-
-
-@contextlib.contextmanager
-def _told(
-    head: Head, callbacks: Sequence[Any], train: tuple, options: TrainingOptions
-) -> Iterator[tuple[Any, Any]]:
-    """Yield Keras's CallbackList, and once more if any is to hear of each batch."""
-    keras = runtime.keras().callbacks
-    head.model.stop_training = False
-    if {type(callback) for callback in callbacks} - {keras.LambdaCallback}:
-        # Those that watch a metric ask the model which way is up.
-        head.model.test_on_batch(train[0][:1], train[1][:1])
-    told = keras.CallbackList(
-        list(callbacks),
-        model=head.model,
-        epochs=options.epoch,
-        steps=-(-len(train[1]) // options.batch_size),
-        verbose=0,
-    )
-    by_batch = any(  # of a LambdaCallback the functions are the instance's own
-        getattr(getattr(callback, hook), "__func__", None)
-        is not getattr(keras.Callback, hook)
-        for callback in callbacks
-        for hook in BATCH_HOOKS
-    )
-    told.on_train_begin()
-    yield told, told if by_batch else None
-    head.optimizer.finalize_variable_values(head.layer.trainable_variables)
-    told.on_train_end()
-
-
-def _check_finite(epoch: int, loss: float, learning_rate: float) -> None:
-    if not np.isfinite(loss):
-        raise CarlibError(
-            f"In epoch {epoch} the loss is not a number any more.",
-            hint=f"Lower the learning rate; it was {learning_rate:g}.",
-        )
-
-
-def _restored(callbacks: Sequence[Any], last: int) -> int:
-    """Return the epoch that Keras's EarlyStopping went back to; else the last."""
-    kind = runtime.keras().callbacks.EarlyStopping
-    for callback in callbacks:
-        if isinstance(callback, kind) and callback.restore_best_weights:
-            last = callback.best_epoch if callback.best_weights is not None else last
-    return last
-
-
-def _new_head(
-    options: TrainingOptions, train: PhotoSet, rows: np.ndarray
-) -> tuple[Head, float]:
-    """Return the head that the options describe, and its l2."""
-    weights = class_weights(options.class_weight, train)
+    asked = options.calibrate is not None or options.refuse is not None
+    folds = HeldOutFolds.of(train, options.seed) if asked else None
     l2 = options.l2
     if l2 == "auto":
+        weights = class_weights(options.class_weight, train)
         l2 = choose_l2(train, weights, options.seed)
-    standardize = options.standardize
-    if standardize is None:
-        standardize = len(train.features.shards) > 1 or l2 > 0
-    mean, scale = _statistics(rows) if standardize else (None, None)
-    optimizer, rate = options.optimizer, options.learning_rate
-    if not isinstance(optimizer, str):
-        rate = optimizers.rate_of(optimizer)
-    head = Head(
-        rows.shape[1],
-        len(train.classes),
-        options.seed,
-        mean=mean,
-        scale=scale,
-        optimizer=optimizer,
-        learning_rate=as_keras(
-            options.learning_rate_scheduler, len(rows), options.batch_size, rate
-        ),
-        l2=l2,
-        label_smoothing=options.label_smoothing,
-        class_weight=weights,
-    )
-    return head, l2
+    heard: list[int] = []
+
+    def note(epoch: int, figures: Mapping[str, float]) -> bool:
+        heard.append(epoch)
+        return bool(hear and hear(epoch, figures))
+
+    trained = _trained(options, train, validation, l2, callbacks, note)
+    if folds is None:
+        return trained
+    as_long = dataclasses.replace(options, epoch=heard[-1] + 1)
+
+    def another(some: PhotoSet) -> Callable[[PhotoSet], np.ndarray]:
+        return _trained(as_long, some, validation, l2, close=ROUGH).logits
+
+    return trained.sure(folds.named_by(another), options.calibrate)
 
 
-def class_weights(
-    class_weight: str | Mapping[str, float] | None, photo_set: PhotoSet
-) -> np.ndarray | None:
-    """Return the factor of each class, float32 (n_classes,); None: all 1.
+def _trained(
+    options: TrainingOptions,
+    train: PhotoSet,
+    validation: PhotoSet | None,
+    l2: float,
+    callbacks: Sequence[Any] = (),
+    hear: Note | None = None,
+    close: float = CLOSE,
+) -> TrainedHead:
+    """Train one head, as it comes, with a given penalty."""
+    task = task_of(options, train, l2)
+    watched = validation and (validation.as_they_are(), validation.labels)
+    if is_direct(options.optimizer):
+        found = train_direct(options, task, watched, callbacks, hear, close)
+        return TrainedHead(*found[:2], l2, options.augment, found[2])
+    if hear:
+        callbacks = [*callbacks, listener(hear)]
+    linear, best = train_epochs(options, task, watched, callbacks)
+    return TrainedHead(linear, best, l2, options.augment)
 
-    Raises:
-        OptionError: There are factors for what is no class.
-    """
-    from sklearn.utils.class_weight import compute_class_weight
 
-    classes = photo_set.classes
-    if class_weight is None:
+def confidence_of(
+    options: TrainingOptions, learned: PhotoSet, trained: TrainedHead
+) -> Confidence | None:
+    """Return what tells which answers aren't sure; None: nobody asked for it."""
+    held_out = trained.held_out
+    if options.refuse is None or held_out is None:
         return None
-    if class_weight == "balanced":
-        numbers = np.arange(len(classes))
-        weights = compute_class_weight("balanced", classes=numbers, y=photo_set.labels)
-        return weights.astype(np.float32)
-    unknown = sorted(map(str, set(class_weight) - set(classes)))
-    if unknown:
-        raise OptionError(
-            "class_weight has factors for what is no class of these photos.",
-            unknown,
-            hint=f"The classes are {', '.join(classes)}.",
-        )
-    return np.array([class_weight.get(name, 1) for name in classes], np.float32)
+    return make_confidence(
+        held_out.probabilities,
+        held_out.labels,
+        learned.as_they_are(),
+        held_out.groups,
+        options.refuse,
+        options.seed,
+    )
 
 
-def _statistics(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each feature's mean and deviation, a block of rows at a time."""
-    from sklearn.preprocessing import StandardScaler
-
-    scaler = StandardScaler()
-    for block in blocks(rows):
-        scaler.partial_fit(rows[block])
-    # Keras divides by 1e-7 at the least; what varies so little is as good as constant.
-    scale = np.where(scaler.scale_ < 1e-6, 1, scaler.scale_)
-    return scaler.mean_.astype(np.float32), scale.astype(np.float32)
+def about_optimum(trained: TrainedHead) -> list[str]:
+    """Return what a reader must know of a head that isn't where it should be."""
+    if trained.converged in (None, True):
+        return []
+    return [
+        f"The head isn't at the optimum of its loss: it was left after "
+        f"{trained.best_epoch + 1:,} iterations."
+    ]

@@ -11,6 +11,7 @@ NAMES = (
     *("SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax"),
     *("Adafactor", "Nadam", "Ftrl", "Lion", "Lamb", "Muon"),
 )
+DIRECT = "lbfgs"  # no optimizer of Keras's: the optimum is found directly
 _BY_NAME = {name.lower(): name for name in NAMES}
 
 
@@ -40,13 +41,18 @@ def rate_of(optimizer: Any) -> float:
     return float(runtime.tensorflow().convert_to_tensor(optimizer.learning_rate))
 
 
+def is_direct(optimizer: Any) -> bool:
+    """Tell whether the head's optimum is to be found directly, and not by epochs."""
+    return isinstance(optimizer, str) and optimizer.lower() == DIRECT
+
+
 def is_optimizer(value: Any) -> bool:
-    """Tell whether it's an optimizer of Keras's, or the name of one.
+    """Tell whether it's an optimizer of Keras's, or the name of one, or "lbfgs".
 
     LossScaleOptimizer is none: it is for losses in float16, and has no rate of its own.
     """
     if isinstance(value, str):
-        return value.lower() in _BY_NAME
+        return value.lower() in _BY_NAME or is_direct(value)
     keras = sys.modules.get("keras")  # whoever has made an optimizer has imported it
     return (
         keras is not None

@@ -8,25 +8,27 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from carlib.display import card, changed
 from carlib.errors import OptionError
+from carlib.model.calibration import METHODS
 from carlib.training import optimizers, ranges, schedules
 from carlib.training.early_stopping import EarlyStopping
 from carlib.training.ranges import Expected
 from carlib.training.schedules import ExponentialLRDecay
 
-# Cross-validated best, of what was tried, on the workshop's photos (see the README):
-# long enough, with steps small enough, to come close to the optimum of the penalised
-# loss, on all photos.
+# Cross-validated best, of what was tried, on the workshop's photos (see the README): a
+# penalty so strong that the head is never sure, and then a temperature.
 RECOMMENDED: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "augment": "flip",
-        "l2": "auto",
+        "l2": 1.0,
+        "within_class": 0.25,
         "class_weight": "balanced",
-        "optimizer": "adam",
-        "learning_rate": 0.003,
-        "batch_size": 32,
+        "optimizer": "lbfgs",
         "early_stopping": None,
-        "epoch": 100,
+        "epoch": 500,
+        "calibrate": "temperature",
+        "refuse": 0.05,
     }
 )
 
@@ -49,18 +51,30 @@ class TrainingOptions:
             trained on, where `fit` is given no validation set; None: no photos. "auto":
             0.1, or None where early stopping is off. (Early stopping without watched
             photos goes by the training photos.)
-        augment: "flip": train on mirror images too, and average both in predictions.
+        augment: "flip": train on mirror images too, and average the logits of both in
+            predictions.
         standardize: Bring each feature to mean 0 and variance 1 over the training
             photos; None: where backbones are joined or there is an l2.
         l2: Penalty on the kernel, as `keras.regularizers.L2` has it; "auto": chosen by
             cross-validation on the training photos (see `choose_l2`).
+        within_class: The share of the penalty that is not on the kernel, but on how far
+            the logits of photos of one class lie from each other, as in Fisher's
+            discriminant: from 0 to below 1. Only with optimizer="lbfgs".
         label_smoothing: As of `keras.losses.CategoricalCrossentropy`.
         class_weight: What the losses of a class are multiplied by: a dict by name (1
             where it has no entry), or "balanced": n / (n_classes · n_of_class), as in
             scikit-learn.
         optimizer: The name of one of Keras's, or an optimizer; each fit uses a fresh
             copy. An optimizer brings its own learning rate, which stays as it is unless
-            there is a schedule: pass `learning_rate_scheduler=None` to keep it.
+            there is a schedule: pass `learning_rate_scheduler=None` to keep it. Or
+            "lbfgs": find the optimum of the penalised loss directly (see `optimum`).
+            Then `epoch` is the most iterations, all photos are one batch, and the
+            learning rate, its schedule, batch_size and shuffle mean nothing.
+        calibrate: Make the probabilities true, by what heads say of training photos
+            that they never saw: "temperature", "bias-corrected" or "adjusted" (see
+            `calibrate`); None: leave them.
+        refuse: The share of wrong answers that is wanted among those that a model
+            doesn't refuse (see `Confidence`); None: it refuses none.
         shuffle: Draw a new order of the photos for each epoch.
         seed: The same seed and photos give the same model.
 
@@ -81,9 +95,12 @@ class TrainingOptions:
     augment: Literal["flip"] | None = None
     standardize: bool | None = None
     l2: float | Literal["auto"] = 0.0
+    within_class: float = 0.0
     label_smoothing: float = 0.0
     class_weight: Literal["balanced"] | Mapping[str, float] | None = None
     optimizer: Any = "sgd"
+    calibrate: Literal["temperature", "bias-corrected", "adjusted"] | None = None
+    refuse: float | None = None
     shuffle: bool = False
     seed: int = 1
 
@@ -100,6 +117,13 @@ class TrainingOptions:
         yield from ranges.problems(self, _EXPECTED)
         if self.learning_rate_scheduler and optimizers.has_schedule(self.optimizer):
             yield "optimizer has a schedule: learning_rate_scheduler must be None."
+        if self.within_class and not optimizers.is_direct(self.optimizer):
+            yield 'within_class needs optimizer="lbfgs".'
+        if self.within_class and self.l2 in (0, "auto"):
+            yield "within_class needs an l2 above 0, as a number: 1.0 does well."
+
+    def _repr_html_(self) -> str:
+        return card(type(self).__name__, changed(self))
 
     @property
     def held_out_share(self) -> float | None:
@@ -107,6 +131,11 @@ class TrainingOptions:
         if self.validation_set_fraction != "auto":
             return self.validation_set_fraction
         return 0.1 if self.early_stopping else None
+
+    def batches(self, n_rows: int) -> int:
+        """Return how many batches so many rows make."""
+        whole = optimizers.is_direct(self.optimizer)
+        return 1 if whole else -(-n_rows // self.batch_size)
 
 
 def _as_python(value: Any) -> Any:
@@ -151,12 +180,18 @@ _EXPECTED: dict[str, Expected] = {
         '0 or more, or "auto"',
         lambda value: ranges.is_one_of(value, "auto") or ranges.NOT_NEGATIVE[1](value),
     ),
+    "within_class": ranges.BELOW_1,
     "label_smoothing": ranges.BELOW_1,
     "class_weight": (
         '"balanced", None, or a dict from class name to a factor of 0 or more',
         _is_class_weight,
     ),
-    "optimizer": ("the name of a Keras optimizer, or one", optimizers.is_optimizer),
+    "optimizer": (
+        'the name of a Keras optimizer, or one, or "lbfgs"',
+        optimizers.is_optimizer,
+    ),
+    "calibrate": ranges.or_none(ranges.one_of(*METHODS)),
+    "refuse": ("between 0 and 1, or None", lambda v: v is None or _is_share(v)),
     "shuffle": ranges.FLAG,
     "seed": ranges.SEED,
 }

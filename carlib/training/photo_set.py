@@ -12,6 +12,7 @@ from carlib.bottlenecks.features import Features
 from carlib.data.contents import held_out
 from carlib.data.labels import labels_of
 from carlib.errors import DataError, printable
+from carlib.model.digests import digests_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,11 @@ class PhotoSet:
     def keys(self) -> list[bytes]:
         """The SHA-256 of each photo's bytes."""
         return [self.features.keys[row] for row in self.rows]
+
+    @property
+    def pictures(self) -> list[bytes]:
+        """What stands for each photo's picture; copies, near ones too, share it."""
+        return [self.features.pictures[row] for row in self.rows]
 
     @property
     def n_rows(self) -> int:
@@ -140,3 +146,22 @@ def data_hash(*sets: PhotoSet | None) -> str:
             digest.update(key + label.to_bytes(4, "little"))
         digest.update(b"/")
     return digest.hexdigest()
+
+
+def trained_on(*sets: PhotoSet | None) -> dict[str, Any]:
+    """Return what a model keeps of the photos trained on and watched, by name."""
+    rows = [
+        (key.hex(), photo_set.classes[label])
+        for photo_set in sets
+        if photo_set
+        for key, label in zip(photo_set.keys, photo_set.labels, strict=True)
+    ]
+    digests = digests_of(*zip(*rows, strict=True))
+    return {"data_hash": data_hash(*sets), "trained_on": digests}
+
+
+def about_skipped(*sets: PhotoSet | None) -> list[str]:
+    """Return a line for each photo that couldn't be read, for a model's notes."""
+    found = [photo_set.features.errors for photo_set in sets if photo_set]
+    errors = {error: 0 for errors in found for error in errors.values()}
+    return [f"Left out of the training: {error}" for error in errors]

@@ -103,7 +103,7 @@ class Reporter:
                 epoch=epoch,
                 accuracy=logs[f"{prefix}accuracy"],
                 cross_entropy=logs[f"{prefix}loss"],
-                learning_rate=logs["learning_rate"] if of_train else None,
+                learning_rate=logs.get("learning_rate") if of_train else None,
             )
             self._told.append(metrics)
             self._tell(metrics)
@@ -111,4 +111,5 @@ class Reporter:
     def history(self) -> pd.DataFrame:
         """Return all that was told, a row each, as a model keeps it."""
         columns = [field.name for field in dataclasses.fields(EpochMetrics)]
-        return pd.DataFrame(map(dataclasses.asdict, self._told), columns=columns)
+        rows = pd.DataFrame(map(dataclasses.asdict, self._told), columns=columns)
+        return rows.astype({"learning_rate": float})  # where there are none, too

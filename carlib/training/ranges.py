@@ -1,6 +1,7 @@
 """What options may be: the words and the tests, once for all that is checked."""
 
 import math
+import re
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from numbers import Integral, Real
@@ -46,6 +47,13 @@ SEED = (
     lambda value: _is_whole(value, 0, 2**32 - 1),
 )
 FLAG = ("True or False", lambda value: isinstance(value, bool | np.bool_))
+
+FILE_PREFIX = (
+    "how a file's name begins, without a folder",
+    lambda value: (
+        isinstance(value, str) and not re.search(r'[/\\:*?"<>|\0-\x1f]', value)
+    ),
+)
 
 
 def one_of(*words: str) -> Expected:

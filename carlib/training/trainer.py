@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,13 +19,14 @@ from carlib.data.sources import as_sources
 from carlib.data.table import about
 from carlib.errors import CarlibError, ImageError, OptionError, together
 from carlib.files import as_path
+from carlib.model.confidence import check_rate
 from carlib.model.export import write_final
 from carlib.model.model import ImageClassificationModel
 from carlib.training import loop, ranges
 from carlib.training.logs import KINDS, log_callbacks
-from carlib.training.loop import TrainedHead, listener
+from carlib.training.loop import TrainedHead, about_optimum, confidence_of
 from carlib.training.options import TrainingOptions
-from carlib.training.photo_set import PhotoSet, class_names, data_hash
+from carlib.training.photo_set import PhotoSet, about_skipped, class_names, trained_on
 from carlib.training.plain import from_plain, to_plain
 from carlib.training.progress import BottleneckMetrics, EpochMetrics, Reporter
 
@@ -69,7 +69,8 @@ class ImageClassificationTrainer(TrainingOptions):
             `log_callbacks`; to look at the latter: `pip install tensorboard`).
         batch_size, epoch, learning_rate, learning_rate_scheduler, early_stopping,
         validation_set_fraction, augment, standardize, l2, label_smoothing,
-        class_weight, optimizer, shuffle, seed: See `TrainingOptions`.
+        class_weight, optimizer, calibrate, refuse, shuffle, seed: See
+        `TrainingOptions`.
 
     Raises:
         OptionError: With all options that are out of their range.
@@ -131,6 +132,8 @@ class ImageClassificationTrainer(TrainingOptions):
         classes = class_names(train, validation)
         plain = self._options_of_model()
         learned, watched = self._bottlenecks(train, validation, classes)
+        if self.refuse is not None:
+            check_rate("refuse", self.refuse, len(learned))
         trained, history = self.train_head(learned, watched)
         model = ImageClassificationModel(
             backbones=self.backbones,
@@ -139,12 +142,15 @@ class ImageClassificationTrainer(TrainingOptions):
             history=history,
             best_epoch=trained.best_epoch,
             augment=self.augment,
+            calibration=trained.calibration,
+            confidence=confidence_of(self, learned, trained),
             options=plain | {"l2_chosen": trained.l2},
-            data_hash=data_hash(learned, watched),
+            **trained_on(learned, watched),
             notes=[
                 *about_weights(self.backbones),
                 *about(train),
-                *_about_skipped(learned, watched),
+                *about_skipped(learned, watched),
+                *about_optimum(trained),
             ],
             workspace_path=self.workspace_path,
         )
@@ -228,7 +234,7 @@ class ImageClassificationTrainer(TrainingOptions):
         """
         sizes = {"Train": train.n_rows} if self.test_on_train_set else {}
         sizes |= {"Validation": len(watched)} if watched else {}
-        batches = {name: -(-size // self.batch_size) for name, size in sizes.items()}
+        batches = {name: self.batches(size) for name, size in sizes.items()}
         reporter = Reporter(self._tell, batches)
 
         def hear(epoch: int, figures: Mapping[str, float]) -> bool:
@@ -236,9 +242,9 @@ class ImageClassificationTrainer(TrainingOptions):
             return self._stopped
 
         with log_callbacks(self.logs, as_path(self.workspace_path or ".")) as written:
-            # The listener comes last: whoever else is told may call `stop`.
-            callbacks = [*self.callbacks, *written, listener(hear)]
-            trained = loop.train_head(self, train, watched, callbacks)
+            callbacks = [*self.callbacks, *written]
+            # `hear` comes last: whoever else is told may call `stop`.
+            trained = loop.train_head(self, train, watched, callbacks, hear)
         return trained, reporter.history()
 
     def options(self) -> dict[str, Any]:
@@ -311,10 +317,6 @@ class ImageClassificationTrainer(TrainingOptions):
             self.metrics_callback(metrics)
 
 
-def _is_file_prefix(value: Any) -> bool:
-    return isinstance(value, str) and not re.search(r'[/\\:*?"<>|\0-\x1f]', value)
-
-
 _EXPECTED: dict[str, ranges.Expected] = {
     "workspace_path": (
         "a path or None",
@@ -323,9 +325,7 @@ _EXPECTED: dict[str, ranges.Expected] = {
     "reuse_train_set_bottleneck_cached_values": ranges.FLAG,
     "reuse_validation_set_bottleneck_cached_values": ranges.FLAG,
     "test_on_train_set": ranges.FLAG,
-    "final_model_prefix": ranges.or_none(
-        ("how a file's name begins, without a folder", _is_file_prefix)
-    ),
+    "final_model_prefix": ranges.or_none(ranges.FILE_PREFIX),
     "metrics_callback": ranges.or_none(("a function", callable)),
     "on_error": ranges.one_of("raise", "skip"),
     "callbacks": ranges.list_of(
@@ -342,9 +342,3 @@ _PLAIN = (
     "final_model_prefix",
     "on_error",
 )
-
-
-def _about_skipped(*sets: PhotoSet | None) -> list[str]:
-    found = [photo_set.features.errors for photo_set in sets if photo_set]
-    errors = {error: 0 for errors in found for error in errors.values()}
-    return [f"Left out of the training: {error}" for error in errors]

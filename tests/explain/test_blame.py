@@ -104,6 +104,25 @@ def test_smoothed_labels_are_part_of_the_loss(few, backbone, random, workspace, 
     assert told.photos["unexplained"].abs().max() < 1e-5
 
 
+def test_a_penalty_on_the_spread_within_classes_is_part_of_it(
+    few, backbone, random, workspace, asked
+):
+    """The kernel is penalty⁻¹ · rowsᵀ · coefficients: no logit lacks anything."""
+    penalty = {"l2": 0.5, "within_class": 0.3, "optimizer": "lbfgs", "epoch": 500}
+    model = fitted(
+        few, [backbone, random], workspace, **penalty, calibrate="temperature"
+    )
+    told = blame(model, asked, few, n=1000, leave_out=True, progress=False)
+    assert told.photos["unexplained"].abs().max() < 1e-5
+    plain = blame(
+        fitted(few, [backbone, random], workspace, **penalty | {"within_class": 0}),
+        *(asked, few),
+        n=1000,
+        progress=False,
+    )
+    assert not np.allclose(plain.photos["speaks_for"], told.photos["speaks_for"])
+
+
 def test_calibration_divides_the_contributions(best, told, asked, few):
     shift = np.linspace(-0.2, 0.2, len(best.class_names))
     head = best.head

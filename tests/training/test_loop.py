@@ -6,12 +6,12 @@ from keras.callbacks import LambdaCallback
 from sklearn.utils.class_weight import compute_class_weight
 
 from carlib.errors import CarlibError, OptionError
+from carlib.training import epochs, loop
 from carlib.training import keras_head as head_module
-from carlib.training import loop
 from carlib.training.early_stopping import EarlyStopping
 from carlib.training.keras_head import Head
-from carlib.training.loop import class_weights
 from carlib.training.options import TrainingOptions
+from carlib.training.task import class_weights
 from tests.drawn import photo_set
 from tests.training.told import QUICK, same
 
@@ -56,9 +56,9 @@ def test_the_head_trains_from_a_memory_map_block_by_block(tmp_path, monkeypatch)
     for name, rows, limit in (("all", features, 1 << 20), ("blocks", mapped, 640)):
         monkeypatch.setattr(head_module, "IN_MEMORY", limit)
         trained, history[name] = Head(16, 3, seed=1, learning_rate=0.1), []
-        told = loop.listener(lambda *told, to=history[name]: to.append(told))
+        told = epochs.listener(lambda *told, to=history[name]: to.append(told))
         options = TrainingOptions(batch_size=5, epoch=4)
-        loop.run_epochs(trained, (rows, labels), (rows, labels), options, [told])
+        epochs.run_epochs(trained, (rows, labels), (rows, labels), options, [told])
         weights[name] = trained.weights
     for one, other in zip(*weights.values(), strict=True):
         np.testing.assert_array_equal(one, other)

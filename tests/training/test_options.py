@@ -19,6 +19,8 @@ def test_every_bad_value_is_named_at_once():
         "label_smoothing": 1,
         "class_weight": {"door_dent": -1},
         "optimizer": "sgdd",
+        "calibrate": "platt",
+        "refuse": 1,
         "logs": ("csv", "wandb"),
     }
     with pytest.raises(OptionError) as caught:
@@ -44,6 +46,9 @@ def test_every_bad_value_is_named_at_once():
         {"class_weight": {"door_dent": float("inf")}},
         {"class_weight": [1, 2]},
         {"optimizer": None},
+        {"calibrate": True},
+        {"refuse": 0},
+        {"refuse": "some"},
         {"optimizer": keras_optimizers.Adam},
         {"optimizer": keras_optimizers.LossScaleOptimizer(keras_optimizers.SGD())},
         {"validation_set_fraction": "some"},
