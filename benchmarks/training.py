@@ -27,8 +27,8 @@ from text_tables import table
 import carlib
 from carlib import runtime
 from carlib.model.head import LinearHead
+from carlib.training.epochs import listener, run_epochs
 from carlib.training.keras_head import Head
-from carlib.training.loop import listener, run_epochs
 from carlib.training.options import TrainingOptions
 
 BATCH, RATE, SEED = 10, 0.01, 1

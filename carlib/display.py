@@ -2,7 +2,7 @@
 
 import dataclasses
 import html
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from carlib.errors import printable
@@ -39,3 +39,33 @@ def changed(instance: Any) -> dict[str, object]:
 def _text(value: object) -> str:
     text = printable(value)
     return html.escape(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…")
+
+
+def grid(
+    title: str,
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    notes: Sequence[str] = (),
+) -> str:
+    """Return a table with a line of column names as HTML, and notes below it.
+
+    The first cell of a row is its name; what else it has stands to the right.
+
+    Example:
+        >>> grid("Evaluated", ["", "figure"], [["Log-loss", "0.4049"]])
+    """
+    caption = f'<caption style="text-align:left">{_text(title)}</caption>'
+    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in header)
+    body = "".join(_line(row) for row in rows)
+    below = "".join(f"<p>{_lines(note)}</p>" for note in notes)
+    table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f"<table>{caption}{table}</table>{below}"
+
+
+def _line(row: Sequence[object]) -> str:
+    name = f'<th scope="row" style="text-align:left">{_text(row[0])}</th>'
+    return f"<tr>{name}{''.join(f'<td>{_text(cell)}</td>' for cell in row[1:])}</tr>"
+
+
+def _lines(note: str) -> str:
+    return "<br>".join(html.escape(printable(line)) for line in note.split("\n"))

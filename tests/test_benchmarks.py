@@ -12,6 +12,7 @@ from PIL import Image
 
 from carlib.data import images
 
+WAYS = ("label_next", "random", "least margin")
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
@@ -129,3 +130,15 @@ def test_the_scale_benchmark_counts_what_calls_compute(tmp_path):
     assert all(call["seconds"] > 0 and call["peak_mb"] > 20 for call in calls)
     assert not any(call["tensorflow"] for call in calls)
     assert "A photo costs " in said and "| cold, 90 photos " in said
+
+
+@pytest.mark.slow
+def test_the_replays_tell_how_often_the_truth_was_in_the_band(sample, tmp_path):
+    files = ("--workspace", tmp_path / "ws", "--json", tmp_path / "found.json")
+    few = ("--data", sample, "--replays", 1, "--seeds", 1)
+    said = run("learning_curve.py", *few, *files)
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    assert [row["class"] for row in found["replays"]] == [None, 0, 1]
+    assert all(0 <= row["low"] <= row["high"] <= 1 for row in found["replays"])
+    assert {row["way"] for row in found["rounds"]} == set(WAYS)
+    assert "| all classes |" in said and "| label_next | random |" in said

@@ -175,7 +175,7 @@ def test_the_wheel_holds_the_package_its_types_and_the_sample(wheel):
     expected = {path.name for path in (ROOT / "carlib").glob("*.py")}
     assert {f"carlib/{name}" for name in expected} <= set(names)
     assert {"carlib/py.typed", "carlib/sample/index.csv"} <= set(names)
-    assert "carlib/report/templates/report.html.j2" in names
+    assert "carlib/pages/templates/report.html.j2" in names
     photos = [name for name in names if name.startswith("carlib/sample/image/")]
     assert len(photos) == len(list((ROOT / "data/sample/image").glob("*")))
     tops = {name.partition("/")[0] for name in names}

@@ -1,7 +1,8 @@
 """The notebooks run in order, hand over files, and the runner catches what goes wrong.
 
-The six run twice on the drawn sample (for most tests need what they make); notebooks
-that misbehave are made here, beside a copy of the runner.
+The six run twice on the drawn sample (for most tests need what they make), and 08 on
+what they have made, in a slow test; notebooks that misbehave are made here, beside a
+copy of the runner.
 """
 
 import csv
@@ -16,10 +17,14 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from PIL import Image, ImageOps
+
+import carlib
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 PATHS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+SIX = PATHS[:6]
 KERNEL = {"name": "python3", "language": "python", "display_name": "Python 3"}
 # Native code's stderr takes a moment to get through to the cell.
 NATIVE = "import os, time\nos.write(2, b'native noise\\n')\ntime.sleep(1)"
@@ -47,7 +52,8 @@ def workspace(tmp_path_factory) -> Path:
 def first(workspace, sample):
     """The six, run once: what the runner said."""
     before = [path.read_bytes() for path in PATHS]
-    result = run("--data", sample, *QUICK, "--workspace", workspace)
+    only = ("--only", *(path.name[:2] for path in SIX))
+    result = run("--data", sample, *QUICK, *only, "--workspace", workspace)
     assert result.returncode == 0, result.stdout + result.stderr
     assert [path.read_bytes() for path in PATHS] == before, "a notebook was changed"
     return result
@@ -55,7 +61,7 @@ def first(workspace, sample):
 
 @pytest.fixture(scope="module")
 def executed(first, workspace) -> list[nbformat.NotebookNode]:
-    return [nbformat.read(workspace / "executed" / path.name, 4) for path in PATHS]
+    return [nbformat.read(workspace / "executed" / path.name, 4) for path in SIX]
 
 
 def outputs(notebook: nbformat.NotebookNode) -> list:
@@ -81,7 +87,7 @@ def test_the_six_run_in_order_and_hand_over_their_files(first, workspace):
     }
     pages = {path.name for path in (workspace / "executed").iterdir()}
     suffixes = (".ipynb", ".html")
-    assert pages == {path.with_suffix(s).name for path in PATHS for s in suffixes}
+    assert pages == {path.with_suffix(s).name for path in SIX for s in suffixes}
 
 
 def test_the_summary_tells_data_backbone_figures_and_where_things_lie(first, workspace):
@@ -114,7 +120,7 @@ def test_no_output_holds_an_absolute_path(executed):
 
 
 def test_each_picture_of_the_lesson_is_there(executed):
-    assert [pictures(notebook) for notebook in executed] == [2, 2, 1, 1, 2, 1]
+    assert [pictures(notebook) for notebook in executed] == [2, 2, 1, 1, 5, 1]
 
 
 def test_the_bottleneck_cell_is_free_the_second_time(executed):
@@ -133,16 +139,43 @@ def test_training_reports_in_the_workshops_lines(executed):
         assert len(found) == 3
 
 
-def test_actual_and_predicted_are_listed_photo_by_photo(executed, workspace):
-    line = r"^Image: (\S+) \| Actual: (\w+) \| Predicted: (\w+)$"
-    listed = re.findall(line, shown(executed[4]), re.M)
+@pytest.fixture(scope="module")
+def predictions(first, workspace) -> list[dict[str, str]]:
     with (workspace / "predictions.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+        return list(csv.DictReader(file))
+
+
+def is_right(row: dict[str, str]) -> bool:
+    return row["damage_class"] == row["predicted_label"]
+
+
+def test_twenty_photos_are_listed_and_the_surest_mistakes_first(executed, predictions):
+    line = r"^(.) Image: (\S+) \| Actual: (\w+) \| Predicted: (\w+)$"
+    listed = re.findall(line, shown(executed[4]), re.M)
+    ranked = sorted(predictions, key=lambda r: (is_right(r), -float(r["score"])))
     assert listed == [
-        (Path(r["image_path"]).name, r["damage_class"], r["predicted_label"])
-        for r in rows
+        (
+            "✗✓"[is_right(r)],
+            *(Path(r["image_path"]).name, r["damage_class"], r["predicted_label"]),
+        )
+        for r in ranked[:20]
     ]
-    assert len(listed) == 40
+
+
+def test_each_score_is_shown_once_and_the_matrix_after_its_words(executed, workspace):
+    page = (workspace / "executed" / "05_evaluate.html").read_text(encoding="utf-8")
+    assert page.count("95 % interval") == 1
+    assert "Confusion table" not in page
+    sources = [cell.source for cell in executed[4].cells]
+    explained = next(i for i, source in enumerate(sources) if "*Precision*" in source)
+    read = [i for i, source in enumerate(sources) if "plot_confusion" in source]
+    assert read == [explained + 1]
+
+
+def test_refused_answers_are_counted_right_and_wrong(executed, predictions):
+    refused = [is_right(r) for r in predictions if r["refused"] == "True"]
+    counted = re.findall(r"^True +(\d+) +(\d+)", shown(executed[4]), re.M)
+    assert counted == [(str(sum(refused)), str(len(refused) - sum(refused)))]
 
 
 def test_a_stand_in_says_what_it_is(executed):
@@ -176,6 +209,7 @@ def test_notebooks_run_again_alone_compute_no_bottleneck_and_say_the_same(
         ("04", "photos.csv", "02_load_data"),
         ("05", "photos.csv", "02_load_data"),
         ("06", "trained.zip", "04_train"),
+        ("08", "photos.csv", "02_load_data"),
     ],
 )
 def test_a_notebook_without_its_inputs_says_which_makes_them(
@@ -185,6 +219,44 @@ def test_a_notebook_without_its_inputs_says_which_makes_them(
     assert result.returncode == 1
     assert f"DataError: No {missing} in " in result.stderr
     assert f"Run {maker}.ipynb first" in result.stderr
+
+
+@pytest.mark.slow
+def test_08_makes_a_model_of_two_backbones_that_knows_when_it_is_not_sure(
+    first, workspace
+):
+    result = run("--only", "08", "--workspace", workspace)
+    assert result.returncode == 0, result.stdout + result.stderr
+    notebook = nbformat.read(workspace / "executed" / "08_improve_model.ipynb", 4)
+    assert pictures(notebook) == 5
+    model = carlib.load_model(workspace / "improved.zip")
+    assert model.arch == "EfficientNetLite0 + EfficientNetLite0-layers"
+    assert model.calibration and model.confidence
+    assert model.metrics["n"] == 40
+
+
+@pytest.fixture
+def leaked(sample, tmp_path) -> Path:
+    """The sample, and in its V a photo of T, turned round and saved anew."""
+    folder = shutil.copytree(sample, tmp_path / "leaked")
+    with (folder / "index.csv").open(encoding="utf-8", newline="") as file:
+        row = next(row for row in csv.DictReader(file) if row["subset"] == "T")
+    with Image.open(folder / row["image"]) as photo:
+        ImageOps.mirror(photo).save(folder / "image" / "again.jpeg", quality=70)
+    with (folder / "index.csv").open("a", encoding="utf-8") as file:
+        file.write(f"image/again.jpeg,{row['class']},V\n")
+    return folder
+
+
+def test_02_shows_a_photo_that_stands_on_both_sides(leaked, tmp_path):
+    workspace = tmp_path / "workspace"
+    result = run("--data", leaked, "--only", "02", "--workspace", workspace)
+    assert result.returncode == 0, result.stdout + result.stderr
+    text = shown(nbformat.read(workspace / "executed" / "02_load_data.ipynb", 4))
+    table = [line for line in text.splitlines() if re.match(r"\d+ .*\.jpeg", line)]
+    assert [line.split()[-2] for line in table[-2:]] == ["T", "V"]
+    assert "again.jpeg" in table[-1]
+    assert "40 photos of the test set are in no way in the training set" in text
 
 
 class Bench:

@@ -20,6 +20,7 @@ PACKAGE = ROOT / "carlib"
 ORDER = {
     "": (
         "errors",
+        "display",
         "reading",
         "files",
         "messages",
@@ -30,26 +31,61 @@ ORDER = {
     ),
     "data": (
         *("opening", "images", "walk", "sources", "photos", "locate", "labels"),
-        *("folder", "index", "contents", "class_folders", "table", "spreadsheet"),
+        *("hashes", "near"),
+        *("folder", "index", "contents", "class_folders"),
+        *("spreadsheet", "decisions", "patch", "table"),
     ),
     "backbones": (
-        *("efficientnet_lite", "architectures", "weights", "precisions"),
+        *("checkpoint", "efficientnet_lite", "architectures", "weights", "precisions"),
         *("operations", "kept"),
-        *("engines", "int8", "own", "backbone", "joined"),
+        *("engines", "int8", "own", "backbone", "joined", "maps"),
     ),
     "bottlenecks": (
         *("shard_file", "shards", "stat_index", "cache"),
         *("features", "extract", "transformer"),
     ),
-    "model": ("head", "manifest", "file", "keras_model", "model", "export"),
+    "model": (
+        *("head", "calibration", "confidence", "digests", "manifest", "file"),
+        *("keras_model", "answers", "shown", "evidence", "model", "export"),
+    ),
     "training": (
         *("ranges", "early_stopping", "schedules", "optimizers", "options", "plain"),
         *("progress", "logs", "photo_set", "folds", "choose_l2"),
-        *("keras_head", "loop", "trainer"),
+        *("keras_head", "task", "epochs", "optimum", "direct"),
+        *("held_out", "calibrate", "loop", "trainer"),
     ),
-    "evaluation": ("metrics", "evaluate", "resampling", "cross_validation", "compare"),
-    "plots": ("style", "photos", "charts", "comparison"),
-    "cli": ("terminal", "cache", "train", "compare", "predict", "main"),
+    "evaluation": (
+        *("intervals", "resampling", "text", "paired", "metrics", "headline"),
+        *("evaluate", "coverage", "costs", "drift"),
+        "reliability",
+        *("cross_validation", "compare", "patch_worth"),
+        *("power_law", "thinned", "learning_curve", "label_next"),
+        *("junit", "check", "figures", "prove"),
+    ),
+    "audits": (
+        *("faults", "crops", "pairs", "suspects", "classes", "found"),
+        "audit",
+    ),
+    "explain": (
+        *("views", "class_maps", "penalised", "representers", "blame", "nearest"),
+        "feature_map",
+    ),
+    "plots": (
+        *("style", "photos", "charts", "comparison", "coverage"),
+        *("class_maps", "feature_map", "reliability"),
+        "pairs",
+        "learning_curve",
+    ),
+    "pages": (
+        *("words", "page", "thumbnails", "overlay", "geometry", "answers", "leaks"),
+        *("audited", "summary", "matrix", "classes", "reasons", "mistakes", "sure"),
+        *("findings", "origin", "listing", "report", "cases", "clinic"),
+    ),
+    "cli": (
+        *("terminal", "audit", "cache", "train", "compare", "predict", "drift"),
+        *("report", "clinic", "check", "prove", "learning_curve"),
+        "main",
+    ),
 }
 MODULES = [
     f"{folder}.{name}".lstrip(".") for folder, names in ORDER.items() for name in names
@@ -68,12 +104,14 @@ WRITES_ELSEWHERE = {
     ("downloads", "path.open"): "the temporary file of files.atomic_path",
     ("model.export", "tf.saved_model.save"): "the folder of files.atomic_folder",
     ("model.file", "np.save"): "into memory",
+    ("pages.overlay", "image.save"): "into memory",
+    ("pages.thumbnails", "image.save"): "into memory",
     ("runtime", "os.open"): "the null device",
 }
 FORBIDDEN_NAMES = {"eval", "exec", "compile", "extractall", "Lambda", "TFSMLayer"}
 FORBIDDEN_MODULES = {"pickle", "dill", "joblib", "marshal", "shelve", "torch"}
 # Reads a checkpoint that comes with pip, by an unpickler that admits only tensors.
-MAY_IMPORT = {("backbones.efficientnet_lite", "pickle"), ("data.photos", "joblib")}
+MAY_IMPORT = {("backbones.checkpoint", "pickle"), ("data.photos", "joblib")}
 FORBIDDEN_OPTIONS = {("allow_pickle", True), ("safe_mode", False), ("shell", True)}
 
 
@@ -277,7 +315,7 @@ def test_a_name_that_is_not_public_is_an_attribute_error():
 PUBLIC = [
     name
     for name in carlib.__all__
-    if name not in {"ARCHS", "RECOMMENDED", "__version__"}
+    if name not in {"ARCHS", "RECOMMENDED", "RECOMMENDED_ARCHS", "__version__"}
 ]
 
 

@@ -148,8 +148,8 @@ _ALL = (
     *_EFFICIENTNETS,
 )
 ARCHS = tuple(architecture.name for architecture in _ALL)
-# Which to join: cross-validated best on the workshop's photos, of the networks that come
-# with carlib[more-backbones], and with a small one of Keras's in addition.
+# Which to join: cross-validated best on the workshop's photos, of the networks that
+# come with carlib[more-backbones], and with a small one of Keras's in addition.
 RECOMMENDED_ARCHS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "wheels": ("EfficientNetLite0-layers", "EfficientNetLite2-layers"),

@@ -55,7 +55,7 @@ def audit(
       carlib audit photos.zip
       carlib audit photos --json > audit.json
     """
-    from carlib.audit.audit import audit
+    from carlib.audits.audit import audit
     from carlib.data.locate import locate_data
     from carlib.data.table import load_index
 

@@ -106,7 +106,7 @@ def _page(
     arch: str,
     workspace: str,
 ) -> tuple[dict[str, Any], str]:
-    from carlib.report.clinic import clinic
+    from carlib.pages.clinic import clinic
 
     path = clinic(
         photos, output, decisions=decisions, arch=arch, workspace_path=workspace

@@ -23,6 +23,10 @@ from carlib.errors import OptionError
 from carlib.files import named_in_errors, write_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.figure import Figure
+
     from carlib.evaluation.compare import Comparison
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -73,7 +77,8 @@ def compare(
 
     A row a backbone: micro-accuracy, macro-accuracy and log-loss with their
     intervals, photos a second, size, and the difference from the first row with the p
-    of a paired test. All are judged on the same folds, by the same options.
+    of a paired test. Below it what that comes to, in words, and how many photos would
+    tell where these don't. All are judged on the same folds, by the same options.
 
     \b
     Examples:
@@ -131,11 +136,17 @@ def check_picture(output: str | None) -> None:
 def picture_of(comparison: "Comparison", suffix: str) -> bytes:
     """Return the chart of a comparison as the content of a picture's file."""
     from carlib.plots.comparison import plot_comparison
+
+    return drawn(lambda: plot_comparison(comparison), suffix)
+
+
+def drawn(draw: "Callable[[], Figure]", suffix: str) -> bytes:
+    """Return a figure as the content of a picture's file; it is closed."""
     from carlib.plots.style import house_style
 
     buffer = io.BytesIO()
     with house_style() as plt:
-        figure = plot_comparison(comparison)
+        figure = draw()
         figure.canvas.print_figure(buffer, format=suffix.lower().lstrip("."), dpi=150)
         plt.close(figure)
     return buffer.getvalue()

@@ -3,7 +3,20 @@
 import click
 
 from carlib import __version__
-from carlib.cli import cache, compare, predict, terminal, train
+from carlib.cli import (
+    audit,
+    cache,
+    check,
+    clinic,
+    compare,
+    drift,
+    learning_curve,
+    predict,
+    prove,
+    report,
+    terminal,
+    train,
+)
 from carlib.cli.terminal import (
     PATH,
     json_option,
@@ -27,6 +40,7 @@ def main() -> None:
 
     \b
     Examples:
+      carlib audit sample
       carlib train sample --output m.zip
       carlib evaluate m.zip sample
       carlib predict m.zip photo.jpg
@@ -34,9 +48,16 @@ def main() -> None:
     terminal.show_any_name()
 
 
+main.add_command(audit.audit)
 main.add_command(cache.cache)
+main.add_command(check.check)
+main.add_command(clinic.clinic)
 main.add_command(compare.compare)
+main.add_command(drift.drift)
+main.add_command(learning_curve.learning_curve)
 main.add_command(predict.predict)
+main.add_command(prove.prove)
+main.add_command(report.report)
 main.add_command(train.train)
 
 

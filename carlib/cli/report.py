@@ -31,6 +31,7 @@ from carlib.cli.terminal import (
     default="V",
     help="Which of DATA's photos to judge by; all: T and V.",
 )
+@option("--audit/--no-audit", "audits", default=True, help="Or leave it out: faster.")
 @option("--title", default="What this model is worth", help="The page's own.")
 @workspace_option()
 @json_option
@@ -39,6 +40,7 @@ def report(
     data: str,
     output: str,
     subset: str,
+    audits: bool,
     title: str,
     workspace: str,
     as_json: bool,
@@ -47,23 +49,26 @@ def report(
 
     One HTML file that needs no network: figures with intervals, a confusion matrix
     whose cells open their photos, the worst mistakes and what can be told of why, each
-    class, calibration, the photos, the training. Photos that can't be read are listed.
+    class, calibration, what an audit of DATA finds, the training. Photos that can't be
+    read are listed.
 
     \b
     Examples:
       carlib report ImageModel.zip photos.zip
       carlib report ImageModel.zip sample --subset all --output all.html
     """
+    from carlib.audits.audit import audit
     from carlib.data.locate import locate_data
     from carlib.data.table import load_index
     from carlib.model.model import load_model
-    from carlib.report.report import report
+    from carlib.pages.report import report
 
     terminal.check_output(Path(output))
     with stdout_kept(as_json):
         loaded = load_model(model, workspace)
         photos = load_index(locate_data(data))
-        path = report(loaded, photos, output, subset=subset, title=title)
+        found = audit(photos, workspace_path=workspace) if audits else None
+        path = report(loaded, photos, output, subset=subset, audit=found, title=title)
     figures = {"model": model, "data": data, "subset": subset, "output": str(path)}
     size = path.stat().st_size
     text = f"Written: {path} ({size / 1e6:.1f} MB). Open it in a browser."

@@ -4,8 +4,8 @@ All are judged on the same folds, so that their answers to a photo can be compar
 """
 
 import dataclasses
-import html
 import os
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from carlib import display
 from carlib.backbones.backbone import Backbone
 from carlib.backbones.joined import backbones_of, name_of
 from carlib.bottlenecks.cache import open_shards
@@ -27,7 +28,8 @@ from carlib.evaluation.cross_validation import (
     outcomes,
     shape_text,
 )
-from carlib.evaluation.resampling import interval, resampled_means, sign_test_p
+from carlib.evaluation.paired import PairedComparison, paired
+from carlib.evaluation.text import p_text
 from carlib.training.folds import check_runs
 from carlib.training.options import TrainingOptions
 from carlib.training.trainer import ImageClassificationTrainer
@@ -46,12 +48,15 @@ class Comparison:
             `_high` its 95 % interval. photos_per_second: through all the backbones,
             from file to features. megabytes: the weights, backbones and head, float32.
             difference: in micro-accuracy from the first row, difference_low and
-            difference_high its 95 % interval, p the paired test's; nan in the first.
+            difference_high its 95 % interval, p the exact McNemar test's; nan in the
+            first.
         cross_validations: Each row's, with its predictions and the spread of its folds.
+        pairs: What sets each row but the first apart from that, all three figures.
     """
 
     table: pd.DataFrame
     cross_validations: list[CrossValidation]
+    pairs: list[PairedComparison]
 
     @property
     def baseline(self) -> dict[str, float]:
@@ -63,7 +68,8 @@ class Comparison:
         baseline = [["always the most", "frequent class"]]
         baseline += [[f"{value:.3f}"] for value in self.baseline.values()]
         table = "\n".join(_aligned(cells) for cells in (HEADER, *rows, baseline))
-        return "\n\n".join([self.title(), table, LEGEND])
+        verdicts = [textwrap.fill(pair.verdict, 106) for pair in self.pairs]
+        return "\n\n".join([self.title(), table, "\n".join(verdicts), LEGEND])
 
     __repr__ = __str__
 
@@ -79,7 +85,12 @@ class Comparison:
         return "\n".join([line, *(f"Note: {note}" for note in notes)])
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        cells = [HEADER, *map(_cells, self.table.itertuples(index=False))]
+        header, *rows = ([" ".join(cell) for cell in row] for row in cells)
+        baseline = ["always the most frequent class"]
+        baseline += [f"{value:.3f}" for value in self.baseline.values()]
+        title, *notes = [*self.title().split("\n"), *(p.verdict for p in self.pairs)]
+        return display.grid(title, header, [*rows, baseline], notes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain numbers, text, lists and dicts; nan as None."""
@@ -92,6 +103,7 @@ class Comparison:
             "seeds": first.seeds,
             "baseline": self.baseline,
             "archs": plain.to_dict("records"),
+            "pairs": [pair.to_dict() for pair in self.pairs],
             "cross_validations": [cv.to_dict() for cv in self.cross_validations],
         }
 
@@ -104,7 +116,7 @@ HEADER = [
 LEGEND = """\
 Below a figure: its 95 % interval. Difference: in micro-accuracy, from the first row;
 p: how likely it is by chance that of the photos which one names right more often
-than the other so uneven a part is either's."""
+than the other so uneven a part is either's (exact McNemar test)."""
 
 
 def _cells(row: Any) -> list[list[str]]:
@@ -115,7 +127,7 @@ def _cells(row: Any) -> list[list[str]]:
     ]
     test = [[], []]
     if row.p == row.p:  # not nan, as in the first row
-        between = f"{row.difference_low:+.3f} – {row.difference_high:+.3f}"
+        between = f"{row.difference_low:+.3f} to {row.difference_high:+.3f}"
         test = [[f"{row.difference:+.3f}", between], [p_text(row.p)]]
     speed, size = f"{row.photos_per_second:,.0f}", f"{row.megabytes:,.1f}"
     return [arch_lines(row.arch), *figures, [speed], [size], *test]
@@ -129,11 +141,6 @@ def figure_of(row: Any, metric: str) -> tuple[float, float, float]:
 def arch_lines(arch: str) -> list[str]:
     """Return the names of joined backbones, each on a line of its own."""
     return arch.replace(" + ", " +\n").split("\n")
-
-
-def p_text(p: float) -> str:
-    """Write a probability with three digits; less than that as such."""
-    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
 
 
 def _aligned(cells: list[list[str]]) -> str:
@@ -162,9 +169,10 @@ def compare(
     Each is judged by `cross_validate`, with the same options and on the same folds.
     The paired test asks whether one backbone is better than the first row's. It counts
     the photos (copies are one) that either names right in more of the seeds than the
-    other does, and how likely so uneven a count is by tosses of a coin: the exact sign
-    test, which with one seed is the exact McNemar test (Dietterich 1998). The
-    difference's interval is the bootstrap's, as of the other figures.
+    other does, and how likely so uneven a count is by tosses of a coin: the exact
+    McNemar test (Dietterich 1998), with several seeds the exact sign test. What it
+    comes to stands below the table in words, and how many photos would tell where these
+    don't; `Metrics.compare` says the same of two models.
 
     Speed is measured now, on up to 64 photos, from the file to the features, nothing
     taken from the cache and the networks loaded before: the best of three rounds.
@@ -193,14 +201,21 @@ def compare(
     others = {"workspace_path": workspace_path, "on_error": on_error}
     trainers = _trainers(archs, options or TrainingOptions(), others)
     results = [cross_validate(t, photos, folds, seeds, progress) for t in trainers]
-    return Comparison(_table(trainers, results), results)
+    names = _names(trainers)
+    pairs = [
+        paired_test((names[0], name), results[0], other)
+        for name, other in zip(names[1:], results[1:], strict=True)
+    ]
+    return Comparison(_table(names, trainers, results, pairs), results, pairs)
 
 
 def _table(
+    names: list[str],
     trainers: list[ImageClassificationTrainer],
     results: list[CrossValidation],
+    pairs: list[PairedComparison],
 ) -> pd.DataFrame:
-    first, names = results[0], _names(trainers)
+    first = results[0]
     photos = first.predictions[first.predictions.seed == first.seeds[0]]
     speeds = photos_per_second(trainers, photos, first.distinct)
     rows = [
@@ -209,10 +224,10 @@ def _table(
             **_figures(result),
             "photos_per_second": speed,
             "megabytes": megabytes(trainer.backbones, len(first.class_names)),
-            **({} if result is first else paired_test(first, result)),
+            **test,
         }
-        for name, trainer, result, speed in zip(
-            names, trainers, results, speeds, strict=True
+        for name, trainer, result, speed, test in zip(
+            names, trainers, results, speeds, [{}, *map(_test, pairs)], strict=True
         )
     ]
     return pd.DataFrame(rows)
@@ -313,22 +328,21 @@ def megabytes(backbones: Sequence[Backbone], n_classes: int) -> float:
     return (sum(b.weights_vector().nbytes for b in backbones) + head) / 1e6
 
 
-def paired_test(first: CrossValidation, other: CrossValidation) -> dict[str, float]:
-    """Compare two answers to each photo: difference in micro-accuracy, interval, p."""
-    more = _hits(other) - _hits(first)  # (n,) seeds
-    n_seeds, distinct = len(first.seeds), first.distinct
-    generator = np.random.default_rng(0)
-    draws = resampled_means(generator, distinct, more / n_seeds)
-    low, high = interval(draws)
-    return {
-        "difference": more.sum() / (n_seeds * len(more)),
-        "difference_low": low,
-        "difference_high": high,
-        "p": sign_test_p(np.bincount(distinct, more)),
-    }
+def paired_test(
+    names: tuple[str, str], first: CrossValidation, other: CrossValidation
+) -> PairedComparison:
+    """Compare two answers to each photo, in all seeds' runs; copies are one photo."""
+    labels, *_ = outcomes(first.predictions, first.class_names)
+    return paired(names, labels, _means(first), _means(other), first.distinct)
 
 
-def _hits(result: CrossValidation) -> np.ndarray:
-    """Return in how many of the seeds each photo was named right."""
-    _, hits, _ = outcomes(result.predictions, result.class_names)
-    return hits.sum(axis=0)
+def _means(result: CrossValidation) -> tuple[np.ndarray, np.ndarray]:
+    """Return a photo's hits and losses, the means of its seeds."""
+    _, hits, losses = outcomes(result.predictions, result.class_names)
+    return hits.mean(axis=0), losses.mean(axis=0)
+
+
+def _test(pair: PairedComparison) -> dict[str, float]:
+    row = pair.table.loc["micro_accuracy", ["difference", "low", "high"]]
+    names = ("difference", "difference_low", "difference_high")
+    return {**dict(zip(names, row, strict=True)), "p": pair.p}

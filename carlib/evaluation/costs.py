@@ -12,7 +12,7 @@ from carlib.data.spreadsheet import read_csv
 from carlib.errors import DataError, OptionError
 from carlib.evaluation.coverage import scores_of
 from carlib.evaluation.evaluate import class_names_of, usable_rows
-from carlib.evaluation.metrics import wilson_interval
+from carlib.evaluation.intervals import wilson_interval
 from carlib.evaluation.resampling import interval, resampled_means
 from carlib.training import ranges
 

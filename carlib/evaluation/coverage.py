@@ -13,7 +13,7 @@ import pandas as pd
 
 from carlib.errors import DataError, OptionError
 from carlib.evaluation.evaluate import class_names_of, usable_rows
-from carlib.evaluation.metrics import wilson_interval
+from carlib.evaluation.intervals import wilson_interval
 from carlib.model.confidence import check_rate, lowest_held, selected
 from carlib.model.model import ImageClassificationModel
 

@@ -6,19 +6,20 @@ training photos included.
 """
 
 import dataclasses
-import html
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from carlib import interrupts
+from carlib import display, interrupts
 from carlib.backbones.joined import about_weights, name_of
 from carlib.data.table import about
-from carlib.evaluation.evaluate import LEAST_PROBABILITY, evaluate
+from carlib.evaluation.evaluate import evaluate
+from carlib.evaluation.headline import LEAST_PROBABILITY
+from carlib.evaluation.intervals import mean_interval, mean_recall_interval
 from carlib.evaluation.metrics import Metrics, prior_log_loss
-from carlib.evaluation.resampling import interval, resampled_means
+from carlib.evaluation.text import between
 from carlib.messages import bar
 from carlib.training.folds import (
     OWN,
@@ -77,14 +78,7 @@ class CrossValidation:
         header = (
             f"{'':16}{'mean':>8}   {'95 % interval':17}{'spread':>8}{'baseline':>10}"
         )
-        legend = (
-            "Each photo was named by a head that was trained without it and its copies."
-            "\nMean: over the seeds, of the figure for all photos. Spread: standard "
-            f"deviation\nof the {len(self.folds)} folds' own figures. Baseline: "
-            "always the most frequent class."
-        )
-        notes = [f"Note: {note}" for note in self.notes]
-        return "\n".join([self._heading(), "", header, *lines, "", legend, *notes])
+        return "\n".join([self._heading(), "", header, *lines, "", *self._legend()])
 
     __repr__ = __str__
 
@@ -94,8 +88,28 @@ class CrossValidation:
             f"{len(self.class_names)} classes: {shape_text(self.folds)}."
         )
 
+    def _legend(self) -> list[str]:
+        legend = (
+            "Each photo was named by a head that was trained without it and its copies."
+            "\nMean: over the seeds, of the figure for all photos. Spread: standard "
+            f"deviation\nof the {len(self.folds)} folds' own figures. Baseline: "
+            "always the most frequent class."
+        )
+        return [legend, *(f"Note: {note}" for note in self.notes)]
+
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        header = ("", "mean", "95 % interval", "spread", "baseline")
+        rows = [
+            (
+                METRICS[row.Index],
+                f"{row.mean:.4f}",
+                between(row.low, row.high),
+                f"{row.spread:.4f}",
+                f"{row.baseline:.4f}",
+            )
+            for row in self.summary.itertuples()
+        ]
+        return display.grid(self._heading(), header, rows, self._legend())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain numbers, text, lists and dicts.
@@ -120,9 +134,8 @@ def shape_text(folds: pd.DataFrame) -> str:
 
 
 def _line(name: str, row: Any) -> str:
-    between = f"{row.low:.4f} – {row.high:.4f}"
     figures = f"{row.spread:>8.4f}{row.baseline:>10.4f}"
-    return f"{name:16}{row.mean:>8.4f}   {between:17}{figures}"
+    return f"{name:16}{row.mean:>8.4f}   {between(row.low, row.high):17}{figures}"
 
 
 @interrupts.insisted()
@@ -142,10 +155,9 @@ def cross_validate(
 
     The mean is that of the seeds, of the figures over all photos (pooled, as `evaluate`
     has them; not the mean of the folds' figures, where small folds would weigh as much
-    as large ones). Its 95 % interval is the bootstrap's (Efron and Tibshirani 1993,
-    ch. 13): photos, copies together, are drawn anew 2,000 times from the predictions,
-    for the macro-accuracy class by class, and 2.5 % are cut off at either end. It says
-    how sure these heads' figures are, given so many photos. The spread, the standard
+    as large ones). Its 95 % interval is that of `evaluate`, of so many photos as there
+    are, copies counted once, and each in all seeds' runs as one: it says how sure these
+    heads' figures are, given so many photos. The spread, the standard
     deviation of the folds' figures, also has the other training photos in it; as the
     folds share those, it is no standard error (Bengio and Grandvalet 2004).
 
@@ -172,7 +184,7 @@ def cross_validate(
     photo_set = trainer.photo_set(photos)
     labels = [photo_set.classes[label] for label in photo_set.labels]
     photos = photos.iloc[photo_set.rows].assign(damage_class=labels)
-    distinct = distinct_photos(photo_set.keys)
+    distinct = distinct_photos(photo_set.pictures)
     check_classes(photo_set, distinct, folds)
     name = f"Cross-validation, {name_of(trainer.backbones)}"
     with bar(folds * len(seeds), name, "fit", disable=not progress) as shown:
@@ -203,7 +215,7 @@ def _run(
     shown: Any,
 ) -> pd.DataFrame:
     """Return one seed's predictions of all photos, each by the head without it."""
-    seeded = dataclasses.replace(trainer, seed=seed)
+    seeded = dataclasses.replace(trainer, seed=seed, refuse=None)  # all are judged
     fold = fold_numbers(photo_set.labels, distinct, folds, seed)
     scores = np.empty((len(fold), len(photo_set.classes)))
     for number in range(1, folds + 1):
@@ -252,12 +264,13 @@ def _summary(
     distinct: np.ndarray,
 ) -> pd.DataFrame:
     pooled = [evaluate(run) for _, run in predictions.groupby("seed")]
-    draws, baseline = _draws(predictions, class_names, distinct), _baseline(pooled[0])
+    baseline = _baseline(pooled[0])
+    intervals = _intervals(predictions, class_names, distinct)
     rows = {
         name: (
             np.mean([getattr(metrics, name) for metrics in pooled]),
             folds[name].std(),
-            *interval(draws[name]),
+            *intervals[name],
             baseline[name],
         )
         for name in METRICS
@@ -275,23 +288,31 @@ def _baseline(metrics: Metrics) -> dict[str, float]:
     }
 
 
-def _draws(
+def _intervals(
     predictions: pd.DataFrame, class_names: Sequence[str], distinct: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Return each metric of photos drawn anew.
-
-    All three are means of a value a photo, so that the mean over the seeds comes first.
-    """
+) -> dict[str, tuple[float, float]]:
+    """Return each metric's 95 % interval; copies of a photo and its seeds are one."""
     labels, *by_seed = outcomes(predictions, class_names)
     hits, losses = (values.mean(axis=0) for values in by_seed)
-    generator = np.random.default_rng(0)
-    micro, loss = resampled_means(generator, distinct, hits, losses).T
-    recalls = [
-        resampled_means(generator, distinct[rows], hits[rows])
+    every = [_right_of(hits, distinct)]
+    of_class = [
+        _right_of(hits[rows], distinct[rows])
         for rows in (labels == label for label in np.unique(labels))
     ]
-    macro = np.mean(recalls, axis=0)[:, 0]
-    return {"micro_accuracy": micro, "macro_accuracy": macro, "log_loss": loss}
+    _, unit = np.unique(distinct, return_inverse=True)
+    summed = np.bincount(unit, losses) * (unit.max() + 1) / len(losses)
+    low, high = mean_interval(summed, float(np.log(len(class_names))))
+    return {
+        "micro_accuracy": mean_recall_interval(*np.transpose(every)),
+        "macro_accuracy": mean_recall_interval(*np.transpose(of_class)),
+        "log_loss": (max(low, 0.0), high),
+    }
+
+
+def _right_of(hits: np.ndarray, distinct: np.ndarray) -> tuple[float, int]:
+    """Return how many of so many photos are named right, copies being one."""
+    count = len(np.unique(distinct))
+    return float(hits.mean()) * count, count
 
 
 def outcomes(

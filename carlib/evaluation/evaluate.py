@@ -10,10 +10,10 @@ import pandas as pd
 
 from carlib.data.labels import RESERVED, normal_label
 from carlib.errors import DataError, OptionError
-from carlib.evaluation.metrics import Metrics, prior_log_loss, wilson_interval
+from carlib.evaluation.headline import LEAST_PROBABILITY, headline
+from carlib.evaluation.intervals import wilson_interval
+from carlib.evaluation.metrics import Metrics
 
-LEAST_PROBABILITY = 1e-15
-RESAMPLES = 2_000
 _OWN = "Put columns of your own before 'score'."
 
 
@@ -44,7 +44,7 @@ def evaluate(predictions: pd.DataFrame, *, top_k: int | None = None) -> Metrics:
     class_names = class_names_of(predictions)
     predictions = predictions.rename(columns=str)
     depth = _checked_top_k(top_k, len(class_names))
-    actual, scores = usable_rows(predictions, class_names)
+    rows, actual, scores = _usable(predictions, class_names)
     _check_known(actual, class_names)
     labels = [*class_names, *sorted(set(actual) - set(class_names))]
     y = pd.Index(labels).get_indexer(pd.Index(actual))  # (n,) indices into labels
@@ -52,24 +52,56 @@ def evaluate(predictions: pd.DataFrame, *, top_k: int | None = None) -> Metrics:
     confusion = _confusion(y, scores.argmax(axis=1), labels)
     per_class = _per_class(confusion, np.bincount(y, losses, len(labels)))
     support = per_class["support"].to_numpy()
-    recall, present, n = per_class["recall"].to_numpy(), support > 0, len(y)
+    figures = headline(y, scores, losses, ranks, depth)
+    n, most = len(y), support.argmax()
+    outcomes = {
+        "photo": _photo_names(predictions)[rows],
+        "actual": actual,
+        "predicted": np.array(labels, object)[scores.argmax(axis=1)],
+        "hit": ranks == 0,
+        "loss": losses,
+    }
     return Metrics(
         n=n,
         n_dropped=len(predictions) - n,
         class_names=class_names,
-        micro_accuracy=float((ranks == 0).mean()),
-        micro_interval=wilson_interval(int((ranks == 0).sum()), n),
-        macro_accuracy=float(recall[present].mean()),
-        macro_interval=_bootstrap(recall[present], support[present]),
-        log_loss=float(losses.mean()),
-        log_loss_reduction=_reduction(float(losses.mean()), prior_log_loss(support)),
+        micro_accuracy=_figure(figures, "micro_accuracy"),
+        micro_interval=_interval(figures, "micro_accuracy"),
+        macro_accuracy=_figure(figures, "macro_accuracy"),
+        macro_interval=_interval(figures, "macro_accuracy"),
+        log_loss=_figure(figures, "log_loss"),
+        log_loss_interval=_interval(figures, "log_loss"),
+        log_loss_reduction=_figure(figures, "log_loss_reduction"),
         top_k_accuracy=[float((ranks < k).mean()) for k in range(1, depth + 1)],
+        figures=figures,
         per_class=per_class,
         confusion_matrix=confusion,
-        majority_class=labels[support.argmax()],
-        majority_micro_accuracy=float(support.max() / n),
-        majority_macro_accuracy=float(1 / present.sum()),
+        majority_class=labels[most],
+        majority_micro_accuracy=float(support[most] / n),
+        majority_macro_accuracy=_figure(figures, "macro_accuracy", "baseline"),
+        outcomes=pd.DataFrame(outcomes),
+        photos=_photos(predictions),
     )
+
+
+def _figure(figures: pd.DataFrame, name: str, column: str = "value") -> float:
+    return float(figures.loc[name, column])
+
+
+def _interval(figures: pd.DataFrame, name: str) -> tuple[float, float]:
+    return _figure(figures, name, "low"), _figure(figures, name, "high")
+
+
+def _photos(predictions: pd.DataFrame) -> pd.DataFrame | None:
+    columns = ["image_path", "damage_class"]
+    return predictions[columns] if set(columns) <= set(predictions) else None
+
+
+def _photo_names(predictions: pd.DataFrame) -> np.ndarray:
+    """Return what tells a photo from others: its path, else its row's number."""
+    if "image_path" in predictions:
+        return predictions["image_path"].astype(str).to_numpy(object)
+    return np.array([f"row {row:,}" for row in range(len(predictions))], object)
 
 
 def class_names_of(predictions: pd.DataFrame) -> tuple[str, ...]:
@@ -120,6 +152,13 @@ def usable_rows(
     predictions: pd.DataFrame, class_names: tuple[str, ...]
 ) -> tuple[list[str], np.ndarray]:
     """Return actual labels and scores, float64 (n, classes), of rows that count."""
+    return _usable(predictions, class_names)[1:]
+
+
+def _usable(
+    predictions: pd.DataFrame, class_names: tuple[str, ...]
+) -> tuple[np.ndarray, list[str], np.ndarray]:
+    """Return which rows count, and their actual labels and scores."""
     try:
         table = predictions[list(class_names)].replace("", np.nan)
         scores = table.apply(pd.to_numeric).to_numpy(np.float64)
@@ -141,7 +180,7 @@ def usable_rows(
         )
     actual, scores = predictions["damage_class"][usable], scores[usable]
     _check_sums(scores, class_names)
-    return [normal_label(str(label)) for label in actual], scores
+    return usable, [normal_label(str(label)) for label in actual], scores
 
 
 def _check_sums(scores: np.ndarray, class_names: tuple[str, ...]) -> None:
@@ -217,30 +256,21 @@ def _per_class(confusion: pd.DataFrame, losses: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "class": confusion.index,
-            "precision": _ratio(hits, counts.sum(axis=0)),
-            "recall": _ratio(hits, support),
+            **_shares("precision", hits, counts.sum(axis=0)),
+            **_shares("recall", hits, support),
             "log_loss": _ratio(losses, support),
             "support": support,
         }
     )
 
 
+def _shares(name: str, hits: np.ndarray, whole: np.ndarray) -> dict[str, np.ndarray]:
+    """Return a share a class, and the ends of its 95 % interval."""
+    pairs = zip(hits.tolist(), whole.tolist(), strict=True)
+    low, high = np.array([wilson_interval(*pair) for pair in pairs]).T
+    return {name: _ratio(hits, whole), f"{name}_low": low, f"{name}_high": high}
+
+
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """Divide; 0 where there is nothing to divide by."""
     return np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)
-
-
-def _reduction(log_loss: float, baseline: float) -> float:
-    return (baseline - log_loss) / baseline if baseline > 0 else float("nan")
-
-
-def _bootstrap(recall: np.ndarray, support: np.ndarray) -> tuple[float, float]:
-    """Return the 95 % interval of the mean recall when photos are drawn anew.
-
-    Drawing n photos of a class with replacement, and counting those named right, is
-    one draw from the binomial distribution (n, recall): no photo need be drawn.
-    """
-    generator = np.random.default_rng(0)
-    hits = generator.binomial(support, recall, (RESAMPLES, len(support)))
-    low, high = np.percentile((hits / support).mean(axis=1), [2.5, 97.5])
-    return float(low), float(high)

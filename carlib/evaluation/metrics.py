@@ -1,21 +1,31 @@
 """The figures of an evaluation, and how they read in print."""
 
 import dataclasses
-import html
 import math
-from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from carlib.errors import AccuracyError, OptionError, printable
+from carlib import display
+from carlib.errors import AccuracyError, OptionError
+from carlib.evaluation.paired import PairedComparison, paired_photos
+from carlib.evaluation.text import (
+    MOST_CLASSES,
+    between,
+    classes_text,
+    confusion_text,
+    figure_name,
+    figures_text,
+    number,
+    pairs_text,
+    quoted,
+)
 
-MOST_CLASSES = 30  # that print and pictures show one by one
-MOST_PAIRS = 15  # of classes taken for one another, where those are too many
 MOST_NAMED = 5  # classes without a photo
-LONGEST = 60  # characters of a name in print
+WIDE = 0.2  # of an accuracy's interval: what lies in it can hardly be told apart
+FEW = 10  # photos of a class, whose recall then says little
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -32,18 +42,27 @@ class Metrics:
         micro_accuracy: Share of photos named right.
         micro_interval: Its 95 % Wilson interval.
         macro_accuracy: Mean recall of the classes present.
-        macro_interval: Its 95 % stratified bootstrap interval.
+        macro_interval: Its 95 % score interval, see `mean_recall_interval`.
         log_loss: Mean of -ln of the probability given to the actual class.
+        log_loss_interval: Its 95 % interval, see `mean_interval`.
         log_loss_reduction: Share of the loss saved against always answering with the
             class shares of these photos; nan if they are all of one class.
         top_k_accuracy: For k = 1, 2, …: share of photos whose class is in the top k.
+        figures: A row a figure, by its name: value, low and high (its 95 % interval),
+            baseline (always answering the most frequent class; for top-k the k most
+            frequent, for log-loss the class shares), shuffled (the model's own answers,
+            dealt out anew among the photos: what is right by chance).
         per_class: Columns class, precision, recall, log_loss and support; 0 where
-            there is nothing to divide by.
+            there is nothing to divide by. precision_low, recall_high and so on: their
+            95 % Wilson intervals; 0 and 1 where nothing is known.
         confusion_matrix: Counts, actual class (rows) × predicted class (columns). A
             label that the model doesn't know has a row and an empty column at the end.
         majority_class: The most frequent actual class.
         majority_micro_accuracy: What always answering it would score.
         majority_macro_accuracy: The same, for the macro-accuracy.
+        outcomes: A row a photo that counts, for `compare`: photo (its path, else its
+            row's number), actual, predicted, hit and loss.
+        photos: Those handed in, image_path and damage_class; None: they have no paths.
     """
 
     n: int
@@ -54,25 +73,67 @@ class Metrics:
     macro_accuracy: float
     macro_interval: tuple[float, float]
     log_loss: float
+    log_loss_interval: tuple[float, float]
     log_loss_reduction: float
     top_k_accuracy: list[float]
+    figures: pd.DataFrame
     per_class: pd.DataFrame
     confusion_matrix: pd.DataFrame
     majority_class: str
     majority_micro_accuracy: float
     majority_macro_accuracy: float
+    outcomes: pd.DataFrame
+    photos: pd.DataFrame | None = None
 
     def __str__(self) -> str:
-        table = _classes_text(self.per_class, self.confusion_matrix)
-        blocks = [_heading(self), _figures(self), _notes(self), table]
+        figures = figures_text(self.figures.head(MOST_CLASSES + 3))
+        table = classes_text(self.per_class, self.confusion_matrix)
+        blocks = [_heading(self), figures, "\n".join(_notes(self)), table]
         few = len(self.confusion_matrix) <= MOST_CLASSES
-        confusion = (confusion_text if few else _pairs_text)(self.confusion_matrix)
+        confusion = (confusion_text if few else pairs_text)(self.confusion_matrix)
         return "\n\n".join(blocks) + "\n" + confusion
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        header = ("", "figure", "95 % interval", "baseline", "shuffled")
+        rows = [
+            (
+                figure_name(row.Index),
+                number(row.value),
+                between(row.low, row.high),
+                number(row.baseline),
+                number(row.shuffled),
+            )
+            for row in self.figures.head(MOST_CLASSES + 3).itertuples()
+        ]
+        return display.grid(_heading(self), header, rows, _notes(self))
+
+    def compare(
+        self, other: "Metrics", names: tuple[str, str] = ("The first", "The second")
+    ) -> PairedComparison:
+        """Compare with another model's figures on the same photos, photo by photo.
+
+        That is much sharper than to lay two intervals side by side: on most photos both
+        do the same. A photo counts once, in however many seeds' predictions it is, and
+        so do its copies, which are looked for in the files.
+
+        Args:
+            other: What `evaluate` returns for the same photos.
+            names: What to call the two.
+
+        Returns:
+            The differences, other less this, with their 95 % intervals, the exact
+            McNemar test, and what they mean in words.
+
+        Raises:
+            DataError: They are of other photos, or of other labels.
+
+        Example:
+            >>> before, after = (carlib.evaluate(m.predict(photos)) for m in models)
+            >>> print(before.compare(after, names=("before", "after")))
+        """
+        return paired_photos(self.outcomes, other.outcomes, names)
 
     def require(self, **least: float) -> "Metrics":
         """Raise an error where a figure is worse than it must be.
@@ -103,6 +164,8 @@ class Metrics:
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain numbers, text, lists and dicts; nan as None."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        del values["photos"], values["outcomes"]
+        values["figures"] = self.figures.to_dict("index")
         values["per_class"] = self.per_class.to_dict("records")
         values["confusion_matrix"] = {
             "labels": self.confusion_matrix.index,
@@ -141,13 +204,10 @@ def _misses(metrics: Metrics, name: str, bound: float) -> bool:
 
 
 def _miss_text(metrics: Metrics, name: str, bound: float) -> str:
-    between = ""
-    if name.endswith("_accuracy"):
-        low, high = getattr(metrics, name.replace("_accuracy", "_interval"))
-        between = f", 95 %: {low:.4f} – {high:.4f}"
+    value, low, high = metrics.figures.loc[name, ["value", "low", "high"]]
+    interval = f", 95 %: {between(low, high)}" if math.isfinite(value) else ""
     side = "most" if name == "log_loss" else "least"
-    value = getattr(metrics, name)
-    return f"{name}: {value:.6g}{between}. Asked for: {bound:g} at {side}."
+    return f"{name}: {value:.6g}{interval}. Asked for: {bound:g} at {side}."
 
 
 def _plain(value: Any) -> Any:
@@ -159,40 +219,10 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def wilson_interval(hits: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share of n (Wilson 1927: the score interval)."""
-    from scipy.stats import binomtest
-
-    interval = binomtest(hits, n).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
-
-
 def prior_log_loss(support: np.ndarray) -> float:
     """Return the loss, in nats, of always answering with the shares of the classes."""
     share = support[support > 0] / support.sum()
     return abs(float((share * np.log(share)).sum()))
-
-
-def cut(text: str, longest: int = LONGEST) -> str:
-    """Return a text with an ellipsis for its end where it is longer than that."""
-    return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
-def part_of(classes: int, most: str) -> str:
-    """Say which of many classes are shown: those with the most of something."""
-    return f"{MOST_CLASSES} of {classes:,} classes: those with the most {most}"
-
-
-def worst(confusion: pd.DataFrame) -> np.ndarray:
-    """Return the places of all classes, or of the 30 with the most mistakes first."""
-    counts = confusion.to_numpy()
-    mistakes = counts.sum(axis=1) - counts.diagonal()
-    order = np.argsort(-mistakes, kind="stable")
-    return order[:MOST_CLASSES] if len(order) > MOST_CLASSES else np.sort(order)
-
-
-def _names(labels: pd.Index | pd.Series) -> list[str]:
-    return [cut(printable(label)) for label in labels]
 
 
 def _heading(metrics: Metrics) -> str:
@@ -202,149 +232,55 @@ def _heading(metrics: Metrics) -> str:
     return text
 
 
-def _figures(metrics: Metrics) -> str:
-    """Return a line a figure: its value, its interval and its baseline."""
-    support = metrics.per_class["support"].to_numpy()
-    largest = np.sort(support)[::-1].cumsum() / metrics.n
-    rows = [
-        ("Micro-accuracy", metrics.micro_accuracy, metrics.micro_interval, largest[0]),
-        (
-            "Macro-accuracy",
-            metrics.macro_accuracy,
-            metrics.macro_interval,
-            metrics.majority_macro_accuracy,
-        ),
-    ]
-    for k, accuracy in enumerate(metrics.top_k_accuracy[1:MOST_CLASSES], start=2):
-        interval = wilson_interval(round(accuracy * metrics.n), metrics.n)
-        rows.append((f"Top-{k} accuracy", accuracy, interval, largest[k - 1]))
-    rows.append(("Log-loss", metrics.log_loss, None, prior_log_loss(support)))
-    rows.append(("Log-loss reduction", metrics.log_loss_reduction, None, 0))
-    header = f"{'':20}{'figure':>8}   {'95 % interval':17}{'baseline':>8}"
-    return "\n".join([header, *(_figure_line(*row) for row in rows)])
+def _notes(metrics: Metrics) -> list[str]:
+    """Return what a reader must know to read the figures right."""
+    notes = [_about_baselines(metrics), *_about_labels(metrics)]
+    if math.isnan(metrics.log_loss_reduction):
+        notes.append("No log-loss reduction: with one class the baseline's loss is 0.")
+    return notes + _about_widths(metrics)
 
 
-def _figure_line(
-    name: str, value: float, interval: tuple[float, float] | None, baseline: float
-) -> str:
-    between = f"{interval[0]:.4f} – {interval[1]:.4f}" if interval else ""
-    return f"{name:20}{_number(value):>8}   {between:17}{baseline:>8.4f}"
+def _about_baselines(metrics: Metrics) -> str:
+    return (
+        f"Baseline: always answering {quoted([metrics.majority_class])}, the most "
+        "frequent class here;\n"
+        "for top-k the k most frequent, for log-loss the shares of the classes here.\n"
+        "Shuffled: the model's own answers, dealt out among these photos by chance."
+    )
 
 
-def _number(value: float) -> str:
-    return f"{value:.4f}" if math.isfinite(value) else "n/a"
-
-
-def _notes(metrics: Metrics) -> str:
-    """Return what a reader must know to read the figures right, a line each."""
-    majority = _quoted([metrics.majority_class])
-    notes = [
-        f"Baseline: always answering {majority}, the most frequent class here;\n"
-        "for top-k the k most frequent, for log-loss the shares of the classes here."
-    ]
-    unseen = metrics.per_class[~metrics.per_class["class"].isin(metrics.class_names)]
+def _about_labels(metrics: Metrics) -> list[str]:
+    """Return notes on labels that the model doesn't know, and classes without one."""
+    notes, per_class = [], metrics.per_class
+    unseen = per_class[~per_class["class"].isin(metrics.class_names)]
     if len(unseen):
-        count, names = unseen["support"].sum(), _quoted(unseen["class"])
+        count, names = unseen["support"].sum(), quoted(unseen["class"])
         notes.append(
             f"Photos with a label that the model doesn't know: {count:,} ({names}).\n"
             "They count as wrong, with the loss of a probability of 0."
         )
-    absent = metrics.per_class["class"][metrics.per_class["support"] == 0]
+    absent = per_class["class"][per_class["support"] == 0]
     if len(absent):
         notes.append(
             "The macro-accuracy is the mean over the classes present;\n"
-            f"no photo here is of {_quoted(absent, MOST_NAMED)}."
+            f"no photo here is of {quoted(absent, MOST_NAMED)}."
         )
-    if math.isnan(metrics.log_loss_reduction):
-        notes.append("No log-loss reduction: with one class the baseline's loss is 0.")
-    if metrics.macro_interval[0] == metrics.macro_interval[1]:
-        notes.append(
-            "The macro-accuracy's interval has no width, since each class is all right "
-            "or all wrong:\ntrust the micro-accuracy's."
-        )
-    return "\n".join(notes)
+    return notes
 
 
-def _quoted(names: Sequence[str] | pd.Series, most: int = MOST_CLASSES) -> str:
-    quoted = [repr(cut(name)) for name in names[:most]]
-    more = [f"and {len(names) - most:,} more"] if len(names) > most else []
-    return ", ".join(quoted + more)
-
-
-def _classes_text(per_class: pd.DataFrame, confusion: pd.DataFrame) -> str:
-    """Return a line a class; n/a where there is nothing to divide by."""
-    places = worst(confusion)
-    predicted = confusion.to_numpy().sum(axis=0)[places]
-    shown = per_class.iloc[places].assign(**{"class": lambda x: _names(x["class"])})
-    width = max(5, *(len(name) for name in shown["class"]))
-    lines = [f"{'class':{width}}  precision   recall  log-loss  photos"]
-    if len(shown) < len(per_class):
-        lines.insert(0, part_of(len(per_class), "mistakes"))
-    for row, answers in zip(shown.itertuples(index=False), predicted, strict=True):
-        name, precision, recall, loss, support = row
-        precision = _number(precision if answers else math.nan)
-        recall, loss = (_number(x if support else math.nan) for x in (recall, loss))
-        lines.append(
-            f"{name:{width}}  {precision:>9}  {recall:>7}  {loss:>8}  {support:6,}"
-        )
-    return "\n".join(lines)
-
-
-def confusion_text(confusion: pd.DataFrame) -> str:
-    """Return the confusion table in ML.NET's layout, to the character.
-
-    Names too long for a column's head give way to their numbers, which then also stand
-    before the names of the rows.
-
-    Args:
-        confusion: Counts, actual (rows) × predicted (columns), labels as the index.
-    """
-    counts, names = confusion.to_numpy(), _names(confusion.index)
-    width, bar = (8, "=" * 11) if len(names) == 2 else (5, "=" * 8)
-    heads, sides = _numbered(names) if max(map(len, names)) > width else (names, names)
-    left = max(9, *map(len, sides))
-    rule = _row("", left, [bar] * len(names))
-    lines = ["", "Confusion table", rule]
-    head_cells = [f" {head:>{width}} |" for head in heads]
-    lines.append(_row("PREDICTED", left, head_cells, " Recall"))
-    lines.append(_row("TRUTH", left, [bar] * len(names)))
-    for side, row, hits in zip(sides, counts, counts.diagonal(), strict=True):
-        cells = [f" {count:>{width},} |" for count in row]
-        lines.append(_row(f"{side:>{left}}", left, cells, f" {_share(hits, row):.4f}"))
-    precision = [_share(column[i], column) for i, column in enumerate(counts.T)]
-    cells = [f"{share:>{width + 1}.4f} |" for share in precision]
-    return "\n".join([*lines, rule, _row("Precision", left, cells)])
-
-
-def _pairs_text(confusion: pd.DataFrame) -> str:
-    """Return the pairs of classes most often confused, a line each."""
-    counts = confusion.to_numpy() * ~np.eye(len(confusion), dtype=bool)
-    rows, columns = counts.nonzero()
-    order = np.argsort(-counts[rows, columns], kind="stable")[:MOST_PAIRS]
-    if not len(order):
-        return "\nNo class is taken for another."
-    names = _names(confusion.index)
-    cells = [("actual", "predicted", "photos")]
-    for i, j in zip(rows[order], columns[order], strict=True):
-        cells.append((names[i], names[j], f"{counts[i, j]:,}"))
-    left, middle, _ = (max(map(len, column)) for column in zip(*cells, strict=True))
-    lines = ["", f"Most confused: {len(order)} of {len(rows):,} pairs of classes"]
-    lines += [f"{actual:{left}}  {name:{middle}}  {n:>6}" for actual, name, n in cells]
-    return "\n".join(lines)
-
-
-def _numbered(names: list[str]) -> tuple[list[str], list[str]]:
-    """Return the numbers of the names, and the names with their numbers before them."""
-    heads = [str(index) for index in range(len(names))]
-    digits = len(heads[-1])
-    width = max(map(len, names))
-    sides = [f"{i:>{digits}}. {name:>{width}}" for i, name in enumerate(names)]
-    return heads, sides
-
-
-def _row(name: str, left: int, cells: list[str], end: str = "") -> str:
-    return f"{name:{left}} ||{''.join(cells)}{end}"
-
-
-def _share(hits: int, counts: np.ndarray) -> float:
-    return hits / counts.sum() if counts.sum() else 0.0
+def _about_widths(metrics: Metrics) -> list[str]:
+    """Return a note where the accuracies are hardly known, and why."""
+    ends = {"Micro": metrics.micro_interval, "Macro": metrics.macro_interval}
+    wide = [name for name, (low, high) in ends.items() if high - low > WIDE]
+    if not wide:
+        return []
+    low, high = ends[wide[-1]]
+    text = (
+        f"{wide[-1]}-accuracy: any figure between {between(low, high, 2)} fits these "
+        f"{metrics.n:,} photos.\nDon't read much into a difference smaller than that."
+    )
+    support = metrics.per_class["support"]
+    few = int(((support > 0) & (support < FEW)).sum())
+    if few:
+        text += f"\nOf {few:,} of the classes here are fewer than {FEW} photos."
+    return [text]

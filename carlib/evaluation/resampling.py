@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from carlib.evaluation.evaluate import RESAMPLES
-
+RESAMPLES = 2_000
 BLOCK = 1 << 22  # photos that are drawn at once
 
 

@@ -46,3 +46,8 @@ class HeadCalibration:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values, as a model's manifest has them."""
         return asdict(self) | {"shift": list(self.shift)}
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any] | None) -> "HeadCalibration | None":
+        """Make again what `to_dict` told of; of None, None."""
+        return fields and cls(**fields | {"shift": tuple(fields["shift"])})

@@ -19,6 +19,7 @@ from carlib.errors import ArchiveError, printable
 from carlib.messages import say
 from carlib.model.calibration import METHODS
 from carlib.model.confidence import MOST_PHOTOS, REFERENCE_BYTES
+from carlib.model.digests import DIGITS, are_digests
 
 MAX_MANIFEST = 8 << 20  # bytes; of 1,000 classes a confusion matrix alone has 3 MB
 MOST_BACKBONES = 16
@@ -84,7 +85,7 @@ def faults(fields: Mapping[str, Any]) -> list[str]:
     if "class_names" not in named:
         lines += _label_faults(fields["class_names"])
     if "calibration" not in named and fields["calibration"] is not None:
-        lines += _wrong(fields["calibration"], _CALIBRATION, " of calibration")
+        lines += _calibration_faults(fields["calibration"], fields["class_names"])
     if "confidence" not in named and fields["confidence"] is not None:
         lines += _wrong(fields["confidence"], _CONFIDENCE, " of confidence")
     if "history" not in named:
@@ -137,6 +138,18 @@ def _label_faults(names: list[Any]) -> Iterator[str]:
             yield f"class_names: {why}"
         elif normal_label(name) != name:
             yield f"class_names: {name!r} has space around it, or is not in form NFC"
+
+
+def _calibration_faults(calibration: dict[str, Any], names: Any) -> list[str]:
+    lines = list(_wrong(calibration, _CALIBRATION, " of calibration"))
+    if (
+        not lines
+        and isinstance(names, list)
+        and len(calibration["shift"]) != len(names)
+    ):
+        lines.append("shift of calibration must be a number for each class")
+    odd = sorted(set(calibration) - set(_CALIBRATION))
+    return lines + [f"calibration has no {reprlib.repr(name)}" for name in odd]
 
 
 def _history_faults(history: dict[str, Any]) -> Iterator[str]:
@@ -251,6 +264,7 @@ FIELDS: dict[str, Expected] = {
         lambda value: value is None or isinstance(value, dict),
     ),
     "data_hash": ("64 hex digits", is_sha256),
+    "trained_on": (f"by class {DIGITS} hex digits a photo", are_digests),
     "versions": (
         "the versions of packages",
         lambda value: _is_dict_of(value, _is_version),

@@ -25,6 +25,7 @@ from carlib.model import keras_model
 from carlib.model.answers import table_of, with_labels, with_reasons
 from carlib.model.calibration import HeadCalibration
 from carlib.model.confidence import Confidence
+from carlib.model.evidence import with_evidence
 from carlib.model.file import (
     CONFIDENCE,
     HEAD,
@@ -39,7 +40,7 @@ from carlib.model.manifest import tell_of_versions, versions
 from carlib.model.shown import facts
 
 _FIGURES = dict.fromkeys(("accuracy", "cross_entropy", "learning_rate"), float)
-_AS_SAVED = ("augment", "best_epoch", "options", "data_hash", "notes", "metrics")
+_AS_SAVED = ("augment", "best_epoch", "options", "data_hash", "trained_on", "notes")
 
 
 @dataclass(eq=False, repr=False)
@@ -57,6 +58,7 @@ class ImageClassificationModel:
         best_epoch: The epoch whose weights these are.
         options: The trainer's options.
         data_hash: Changes with any photo, label or subset trained on.
+        trained_on: Digests of the photos trained on and watched, by label; see `prove`.
         notes: What a reader of its figures must know, such as random weights.
         augment: "flip": trained on mirror images, too, and predictions average the
             logits of both.
@@ -77,6 +79,7 @@ class ImageClassificationModel:
     augment: str | None = None
     notes: list[str] = field(default_factory=list)
     metrics: dict = field(default_factory=dict)
+    trained_on: dict[str, str] = field(default_factory=dict)
     calibration: HeadCalibration | None = None
     confidence: Confidence | None = None
     workspace_path: str | os.PathLike | None = None
@@ -190,7 +193,7 @@ class ImageClassificationModel:
             OutputError: It can't be written there.
         """
         if metrics is not None:
-            self.metrics = metrics if isinstance(metrics, dict) else metrics.to_dict()
+            self.metrics = with_evidence(metrics, self.backbones, self.head)
         arrays = {f"{name}.npy": getattr(self.head, name) for name in HEAD}
         if self.confidence:
             arrays |= zip(CONFIDENCE, self.confidence.arrays(), strict=True)
@@ -225,6 +228,7 @@ class ImageClassificationModel:
             "history": self.history.replace({np.nan: None}).to_dict("list"),
             "metrics": self.metrics,
             "notes": self.notes,
+            "trained_on": self.trained_on,
             "calibration": self.calibration and self.calibration.to_dict(),
             "confidence": self.confidence.described() if self.confidence else None,
             "data_hash": self.data_hash,
@@ -265,14 +269,11 @@ def load_model(
             for number, described in enumerate(fields["backbones"])
         )
         head = LinearHead(*(arrays[f"{name}.npy"] for name in HEAD))
-        calibration = None
-        if told := fields["calibration"]:
-            calibration = HeadCalibration(**told | {"shift": tuple(told["shift"])})
         confidence = None
         if told := fields["confidence"]:
             parts = [arrays[name] for name in CONFIDENCE]
             confidence = Confidence(told["error_rate"], *parts)
-        _check(fields, made, head, calibration, confidence)
+        _check(fields, made, head, confidence)
     except CarlibError as error:
         raise ArchiveError(
             f"{Path(path).name} can't be loaded. {error.message}",
@@ -284,11 +285,11 @@ def load_model(
         backbones=made,
         class_names=tuple(fields["class_names"]),
         head=head,
-        calibration=calibration,
+        calibration=HeadCalibration.from_dict(fields["calibration"]),
         confidence=confidence,
         history=pd.DataFrame(fields["history"]).astype(_FIGURES),
         workspace_path=workspace_path,
-        **{name: fields[name] for name in _AS_SAVED},
+        **{name: fields[name] for name in (*_AS_SAVED, "metrics")},
     )
 
 
@@ -326,7 +327,6 @@ def _check(
     fields: dict,
     backbones: tuple[Backbone, ...],
     head: LinearHead,
-    calibration: HeadCalibration | None,
     confidence: Confidence | None,
 ) -> None:
     """Refuse a model whose parts don't belong together; list all that is wrong."""
@@ -337,8 +337,6 @@ def _check(
         "the head does not fit the backbone and the classes": head.fits(
             n_features, n_classes
         ),
-        "the calibration is of other classes": not calibration
-        or len(calibration.shift) == n_classes,
         "what tells when it is not sure fits neither": not confidence
         or confidence.fits(n_features, n_classes),
         "this carlib scales pixels otherwise": preprocessing

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from carlib.evaluation.metrics import MOST_CLASSES, part_of, worst
+from carlib.evaluation.text import MOST_CLASSES, part_of, worst
 from carlib.plots.style import (
     FAINT,
     FIRST,

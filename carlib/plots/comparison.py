@@ -1,4 +1,4 @@
-"""The chart of a comparison: what each backbone reaches, and how sure that is."""
+"""The charts of a comparison: what each reaches, what sets them apart, how surely."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from carlib.errors import OptionError
 from carlib.evaluation.compare import Comparison, arch_lines, figure_of
 from carlib.evaluation.cross_validation import METRICS
-from carlib.evaluation.metrics import MOST_CLASSES
+from carlib.evaluation.paired import PairedComparison
+from carlib.evaluation.text import MOST_CLASSES
 from carlib.plots.style import FAINT, FIRST, INK, SECOND, drawable, house_style, legible
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEGEND = "Lines: 95 % intervals. Dotted: the first row's figure."
+DIFFERENCES = (("micro_accuracy", FIRST, "o"), ("macro_accuracy", SECOND, "s"))
 
 
 def plot_comparison(
@@ -85,3 +87,60 @@ def _label(row: Any) -> str:
     """Return an arch's names, its speed and its size, below one another."""
     cost = f"{row.photos_per_second:,.0f} photos/s, {row.megabytes:,.1f} MB"
     return "\n".join([*map(legible, arch_lines(row.arch)), cost])
+
+
+def plot_differences(
+    found: Comparison | PairedComparison, ax: "Axes | None" = None
+) -> "Axes":
+    """Draw by how many points others are better, with the 95 % intervals, a row each.
+
+    An interval that crosses the line at 0 says that these photos are too few to tell.
+    Of more than 30 others, the first 30.
+
+    Args:
+        found: What `Metrics.compare` returns, or `compare`, whose first row is what the
+            others are compared with.
+        ax: Where to draw. Defaults to a figure of its own.
+
+    Example:
+        >>> carlib.plot_differences(before.compare(after));
+    """
+    pairs = [found] if isinstance(found, PairedComparison) else found.pairs
+    pairs = pairs[:MOST_CLASSES]
+    with house_style(ax) as plt:
+        if ax is None:
+            size = (7, 1.9 + 0.6 * len(pairs))
+            ax = plt.subplots(figsize=size)[1]
+        ax.axvline(0, color=FAINT, linewidth=1)
+        for shift, (name, color, marker) in zip(
+            (-0.14, 0.14), DIFFERENCES, strict=True
+        ):
+            _differences(ax, pairs, name, shift, {"color": color, "marker": marker})
+        ax.set_title(drawable(f"Points better than {pairs[0].names[0]}"))
+        ax.set_xlabel("difference in percentage points; lines: 95 % intervals")
+        ax.set_yticks(range(len(pairs)), [_name(pair) for pair in pairs])
+        ax.set_ylim(len(pairs) - 0.5, -0.5)
+        ax.tick_params(axis="y", length=0)
+        ax.spines["left"].set_visible(False)
+        ax.grid(axis="x")
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return ax
+
+
+def _differences(
+    ax: "Axes",
+    pairs: Sequence[PairedComparison],
+    figure: str,
+    shift: float,
+    looks: dict[str, str],
+) -> None:
+    """Draw a figure's differences, a row a pair, a little above or below its middle."""
+    for place, pair in enumerate(pairs):
+        row, label = pair.table.loc[figure], None if place else METRICS[figure]
+        at = place + shift
+        ax.plot([100 * row.low, 100 * row.high], [at, at], color=looks["color"])
+        ax.plot(100 * row.difference, at, **looks, markersize=6, ls="", label=label)
+
+
+def _name(pair: PairedComparison) -> str:
+    return "\n".join(map(legible, arch_lines(pair.names[1])))

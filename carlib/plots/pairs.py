@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from carlib.audit.found import Audit
+from carlib.audits.found import Audit
 from carlib.errors import OptionError
 from carlib.plots.photos import check_count, fill, picture, sentence
 from carlib.plots.style import house_style, legible, room_for

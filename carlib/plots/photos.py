@@ -9,7 +9,7 @@ import pandas as pd
 from carlib.data.images import thumbnail
 from carlib.data.opening import read
 from carlib.errors import DataError, OptionError
-from carlib.evaluation.metrics import MOST_CLASSES, part_of
+from carlib.evaluation.text import MOST_CLASSES, part_of
 from carlib.plots.style import check_table, house_style, legible, room_for
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def show_mistakes(predictions: pd.DataFrame, n: int = 8) -> "Figure":
     wrong = scored[scored["damage_class"] != scored["predicted_label"]]
     worst = wrong.sort_values("score", ascending=False, kind="stable").head(n)
     if worst.empty:
-        return _sentence(f"No mistakes in {len(scored):,} photos.")
+        return sentence(f"No mistakes in {len(scored):,} photos.")
     heading = (
         f"{len(wrong):,} of {len(scored):,} photos are named wrong; "
         f"the {len(worst):,} with the highest score"
@@ -151,7 +151,8 @@ def fill(axes: Iterable["Axes"], pictures: list[np.ndarray]) -> None:
             ax.imshow(pictures[index])
 
 
-def _sentence(text: str) -> "Figure":
+def sentence(text: str) -> "Figure":
+    """Return a figure that says in words that there is nothing to show."""
     with house_style() as plt:
         figure, ax = plt.subplots(figsize=(8, 1.2))
         ax.axis("off")

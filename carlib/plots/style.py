@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from carlib.errors import CarlibError, DataError, printable
-from carlib.evaluation.metrics import cut
+from carlib.evaluation.text import cut
 
 # Two colours that everybody can tell apart (Okabe and Ito), and greys; a marker, hatch
 # or text always says the same as the colour.

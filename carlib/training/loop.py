@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from carlib.model.calibration import HeadCalibration
-from carlib.model.confidence import Confidence, make_confidence
+from carlib.model.confidence import Confidence, least_photos, make_confidence
 from carlib.model.head import LinearHead
 from carlib.training.calibrate import calibrate
 from carlib.training.choose_l2 import choose_l2
@@ -146,9 +146,13 @@ def _trained(
 def confidence_of(
     options: TrainingOptions, learned: PhotoSet, trained: TrainedHead
 ) -> Confidence | None:
-    """Return what tells which answers aren't sure; None: nobody asked for it."""
+    """Return what tells which answers aren't sure.
+
+    None where nobody asked for it, or there are too few photos: that is a note then,
+    and no reason to lose a model.
+    """
     held_out = trained.held_out
-    if options.refuse is None or held_out is None:
+    if options.refuse is None or held_out is None or too_few(options, learned):
         return None
     return make_confidence(
         held_out.probabilities,
@@ -158,6 +162,17 @@ def confidence_of(
         options.refuse,
         options.seed,
     )
+
+
+def too_few(options: TrainingOptions, learned: PhotoSet) -> list[str]:
+    """Return what a reader must know of a model that refuses nothing, though asked."""
+    least = least_photos(options.refuse) if options.refuse else 0
+    if len(learned) >= least:
+        return []
+    return [
+        f"No answer is refused: refuse={options.refuse:g} takes {least:,} photos to "
+        f"train on, and there were {len(learned):,}."
+    ]
 
 
 def about_optimum(trained: TrainedHead) -> list[str]:

@@ -19,12 +19,11 @@ from carlib.data.sources import as_sources
 from carlib.data.table import about
 from carlib.errors import CarlibError, ImageError, OptionError, together
 from carlib.files import as_path
-from carlib.model.confidence import check_rate
 from carlib.model.export import write_final
 from carlib.model.model import ImageClassificationModel
 from carlib.training import loop, ranges
 from carlib.training.logs import KINDS, log_callbacks
-from carlib.training.loop import TrainedHead, about_optimum, confidence_of
+from carlib.training.loop import TrainedHead, about_optimum, confidence_of, too_few
 from carlib.training.options import TrainingOptions
 from carlib.training.photo_set import PhotoSet, about_skipped, class_names, trained_on
 from carlib.training.plain import from_plain, to_plain
@@ -132,8 +131,6 @@ class ImageClassificationTrainer(TrainingOptions):
         classes = class_names(train, validation)
         plain = self._options_of_model()
         learned, watched = self._bottlenecks(train, validation, classes)
-        if self.refuse is not None:
-            check_rate("refuse", self.refuse, len(learned))
         trained, history = self.train_head(learned, watched)
         model = ImageClassificationModel(
             backbones=self.backbones,
@@ -151,6 +148,7 @@ class ImageClassificationTrainer(TrainingOptions):
                 *about(train),
                 *about_skipped(learned, watched),
                 *about_optimum(trained),
+                *too_few(self, learned),
             ],
             workspace_path=self.workspace_path,
         )

@@ -193,3 +193,21 @@ def many(sample: Path, folder: Path, copies: int) -> Path:
             index.append(f"{new},{rest}")
     (folder / "index.csv").write_text("\n".join(index), "utf-8")
     return folder
+
+
+def test_a_model_is_calibrated_and_refuses_where_that_is_asked_for(
+    home, sample, tmp_path
+):
+    output = tmp_path / "sure.zip"
+    options = ("--optimizer", "lbfgs", "--l2", 0.1, "--no-early-stopping")
+    sure = ("--calibrate", "temperature", "--refuse", 0.1)
+    place = ("--workspace", home / "workspace", "--output", output, "--json")
+    result = run(
+        "train", sample, "--arch", "EfficientNetLite0", *options, *sure, *place
+    )
+    figures = json.loads(result.stdout)
+    model = carlib.load_model(output)
+    assert figures["calibration"] == model.calibration.to_dict()
+    assert figures["calibration"]["photos"] == 160
+    assert model.confidence.error_rate == 0.1
+    assert model.options["optimizer"] == "lbfgs"

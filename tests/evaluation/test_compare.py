@@ -18,6 +18,7 @@ from carlib.training.options import TrainingOptions
 from carlib.training.trainer import ImageClassificationTrainer
 
 METRICS = ["micro_accuracy", "macro_accuracy", "log_loss"]
+NAMES = ("one", "other")
 
 
 @pytest.fixture(scope="module")
@@ -57,28 +58,28 @@ def answers(right: np.ndarray) -> SimpleNamespace:
 def test_the_difference_is_that_of_the_micro_accuracies():
     generator = np.random.default_rng(1)
     one, other = generator.random((2, 3, 200)) < np.array([0.6, 0.75])[:, None, None]
-    test = paired_test(answers(one), answers(other))
-    assert test["difference"] == pytest.approx(other.mean() - one.mean())
+    test = paired_test(NAMES, answers(one), answers(other))
+    row = test.table.loc["micro_accuracy"]
+    assert row.difference == pytest.approx(other.mean() - one.mean())
     deviation = (other.mean(axis=0) - one.mean(axis=0)).std() / 200**0.5
-    width = test["difference_high"] - test["difference_low"]
-    assert width / (2 * 1.96) == pytest.approx(deviation, rel=0.1)
-    assert test["difference_low"] < test["difference"] < test["difference_high"]
-    back = paired_test(answers(other), answers(one))
-    assert back["difference"] == -test["difference"] and back["p"] == test["p"]
-    assert test["p"] < 0.01
+    assert (row.high - row.low) / (2 * 1.96) == pytest.approx(deviation, rel=0.1)
+    assert row.low < row.difference < row.high
+    back = paired_test(NAMES, answers(other), answers(one))
+    assert back.p == test.p < 0.01
+    assert back.table.difference.tolist() == (-test.table.difference).tolist()
 
 
 def test_copies_of_a_photo_count_once():
     one, other = np.zeros((1, 6), bool), np.ones((1, 6), bool)
     first, second = answers(one), answers(other)
-    assert paired_test(first, second)["p"] == 2 / 2**6
+    assert paired_test(NAMES, first, second).p == 2 / 2**6
     first.distinct = np.array([0, 0, 0, 0, 1, 1])
-    assert paired_test(first, second)["p"] == 2 / 2**2
+    assert paired_test(NAMES, first, second).p == 2 / 2**2
 
 
 def test_seeds_of_a_photo_are_no_photos_of_their_own():
     one, other = np.zeros((3, 4), bool), np.ones((3, 4), bool)
-    assert paired_test(answers(one), answers(other))["p"] == 2 / 2**4
+    assert paired_test(NAMES, answers(one), answers(other)).p == 2 / 2**4
 
 
 # --- the table -----------------------------------------------------------------------
@@ -183,7 +184,15 @@ def test_it_prints_as_one_table(comparison):
     assert second.split()[-3:] == [f"{table.difference[1]:+.3f}", "<", "0.001"]
     assert joined.startswith("EfficientNetLite0 +") and rest.startswith("MobileNetV2")
     assert always.split() == ["always", "the", "most", "0.125", "0.125", "2.079"]
-    assert comparison._repr_html_().startswith("<pre>Compared on")
+    for pair in comparison.pairs:
+        assert pair.verdict in " ".join(text.split())
+    assert comparison.pairs[0].verdict.startswith("EfficientNetLite0 is better by ")
+
+
+def test_a_notebook_shows_a_table(comparison):
+    page = comparison._repr_html_()
+    assert page.startswith("<table><caption") and page.count("<tr>") == 1 + 3 + 1
+    assert comparison.pairs[1].verdict in page and "<pre>" not in page
 
 
 def test_as_a_dict_it_is_ready_for_json(comparison):
@@ -193,6 +202,7 @@ def test_as_a_dict_it_is_ready_for_json(comparison):
     assert first["log_loss"] == comparison.table.log_loss[0]
     assert (figures["folds"], figures["seeds"]) == (2, [1, 2])
     assert len(figures["cross_validations"]) == 3
+    assert [pair["names"][0] for pair in figures["pairs"]] == ["EfficientNetLite0"] * 2
 
 
 @pytest.mark.parametrize("archs", [[], ["EfficientNetLite0"], "EfficientNetLite0"])
@@ -200,9 +210,6 @@ def test_one_arch_is_nothing_to_compare(photos, archs):
     with pytest.raises(OptionError, match="two archs or more") as caught:
         compare(photos, archs)
     assert "cross_validate" in caught.value.hint
-
-
-# --- the chart -----------------------------------------------------------------------
 
 
 # --- the command ---------------------------------------------------------------------

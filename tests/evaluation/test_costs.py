@@ -9,7 +9,7 @@ import pytest
 
 from carlib.errors import DataError, OptionError
 from carlib.evaluation.costs import costs, decide
-from carlib.evaluation.metrics import wilson_interval
+from carlib.evaluation.intervals import wilson_interval
 from tests.evaluation.predicted import predictions
 
 NAMES = ["dent", "none"]

@@ -10,7 +10,7 @@ import pytest
 import carlib
 from carlib.errors import DataError, OptionError
 from carlib.evaluation.coverage import coverage, label_sets
-from carlib.evaluation.metrics import wilson_interval
+from carlib.evaluation.intervals import wilson_interval
 from tests.evaluation.predicted import predictions
 from tests.sure import confidence_of
 

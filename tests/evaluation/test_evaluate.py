@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import carlib
 from carlib.errors import DataError, OptionError
 from carlib.evaluation.evaluate import evaluate
+from carlib.evaluation.intervals import wilson_interval
 from tests.evaluation.predicted import predictions
 
 LEAST = -math.log(1e-15)
@@ -78,7 +79,10 @@ def test_each_figure_of_a_small_table_is_as_worked_out_by_hand():
     assert found.log_loss_reduction == pytest.approx(1 - loss / prior)
     assert found.top_k_accuracy == [3 / 6, 5 / 6, 1.0]
     assert list(found.per_class.columns) == (
-        ["class", "precision", "recall", "log_loss", "support"]
+        [
+            *("class", "precision", "precision_low", "precision_high"),
+            *("recall", "recall_low", "recall_high", "log_loss", "support"),
+        ]
     )
     assert list(found.per_class["precision"]) == pytest.approx([1 / 2, 2 / 4, 0])
     assert list(found.per_class["recall"]) == pytest.approx([1 / 2, 2 / 3, 0])
@@ -141,7 +145,7 @@ def test_classes_without_a_photo_stay_out_of_the_macro_accuracy_and_read_na():
     found = evaluate(predictions(["a", "a", "b"], [[1, 0, 0], [0, 1, 0], [0, 1, 0]]))
     assert found.macro_accuracy == 3 / 4
     assert found.majority_macro_accuracy == 1 / 2
-    assert list(found.per_class.iloc[2]) == ["c", 0, 0, 0, 0]
+    assert list(found.per_class.iloc[2]) == ["c", 0, 0, 1, 0, 0, 1, 0, 0]
     line = next(line for line in str(found).splitlines() if line.startswith("c "))
     assert line.split() == ["c", "n/a", "n/a", "n/a", "0"]
 
@@ -222,22 +226,36 @@ def test_top_k_goes_to_five_or_the_number_of_classes_and_no_further():
             evaluate(table, top_k=k)
 
 
-def test_the_macro_interval_is_the_stratified_bootstraps():
+def test_the_macro_interval_is_about_the_bootstraps_where_photos_are_many():
     generator = np.random.default_rng(1)
-    actual = np.repeat(["a", "b", "c"], [12, 30, 18])
-    found = evaluate(predictions(actual, generator.dirichlet(np.ones(3), 60)))
-    right = [
-        (found.confusion_matrix.loc[name, name], support)
-        for name, support in zip("abc", [12, 30, 18], strict=True)
-    ]
-    photos = [np.repeat([1.0, 0.0], [hits, n - hits]) for hits, n in right]
-    means = [
-        np.mean([generator.choice(photo, len(photo)).mean() for photo in photos])
-        for _ in range(2_000)
-    ]
-    expected = np.percentile(means, [2.5, 97.5])
-    assert found.macro_interval == pytest.approx(tuple(expected), abs=0.02)
+    support = np.array([120, 300, 180])
+    actual = np.repeat(["a", "b", "c"], support)
+    found = evaluate(predictions(actual, generator.dirichlet(np.ones(3), 600)))
+    recall = found.per_class["recall"].to_numpy()
+    drawn = generator.binomial(support, recall, (4_000, 3)) / support
+    expected = np.percentile(drawn.mean(axis=1), [2.5, 97.5])
+    assert found.macro_interval == pytest.approx(tuple(expected), abs=0.005)
     assert found.macro_interval[0] < found.macro_accuracy < found.macro_interval[1]
+
+
+def test_the_shares_of_a_class_have_wilsons_intervals():
+    rows = predictions(["a"] * 4 + ["b"] * 3, [[1, 0, 0]] * 3 + [[0, 1, 0]] * 4)
+    table = evaluate(rows).per_class.set_index("class")
+    ends = ["recall_low", "recall_high"]
+    assert tuple(table.loc["a", ends]) == wilson_interval(3, 4)
+    assert tuple(table.loc["c", ends]) == (0, 1)
+    assert table.loc["b", "precision_low"] == wilson_interval(3, 4)[0]
+
+
+def test_shuffled_is_what_the_models_own_answers_score_on_other_photos():
+    """Against the mean over all pairings, made one by one."""
+    generator = np.random.default_rng(0)
+    labels = generator.choice(["a", "b", "c"], 40, p=[0.6, 0.3, 0.1])
+    scores = generator.dirichlet([3, 1, 1], 40)
+    pairs = [(label, row) for label in labels for row in scores]
+    every = evaluate(predictions([a for a, _ in pairs], [row for _, row in pairs]))
+    found = evaluate(predictions(labels, scores)).figures
+    assert every.figures["value"].to_numpy() == pytest.approx(found["shuffled"])
 
 
 def test_missing_columns_are_all_named_with_what_to_do():

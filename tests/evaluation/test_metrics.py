@@ -3,7 +3,6 @@
 import json
 import re
 import time
-from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ import pytest
 
 from carlib.errors import AccuracyError, OptionError
 from carlib.evaluation.evaluate import evaluate
-from carlib.evaluation.metrics import confusion_text, wilson_interval
+from carlib.evaluation.text import confusion_text
 from tests.evaluation.predicted import predictions
 
 
@@ -19,39 +18,44 @@ def matrix(counts, names) -> pd.DataFrame:
     return pd.DataFrame(counts, names, names)
 
 
-@pytest.mark.parametrize(("hits", "n"), [(0, 5), (5, 5), (1, 7), (153, 180), (1, 1)])
-def test_the_micro_interval_is_the_wilson_interval(hits, n):
-    """Wilson 1927: the shares p with |hits / n - p| ≤ z · √(p (1 - p) / n)."""
-    z, share = NormalDist().inv_cdf(0.975), hits / n
-    for end in wilson_interval(hits, n):
-        assert abs(share - end) == pytest.approx(z * (end * (1 - end) / n) ** 0.5)
-    low, high = wilson_interval(hits, n)
-    assert low <= share <= high and low < high
-
-
-def test_an_interval_without_width_is_explained():
-    found = evaluate(predictions(["a", "b"], [[1, 0, 0], [0, 1, 0]]))
-    assert found.macro_interval == (1, 1)
-    assert "trust the micro-accuracy's" in str(found)
+def test_wide_intervals_are_pointed_out_with_the_reason():
+    text = str(evaluate(predictions(["a", "b"], [[1, 0, 0], [0, 1, 0]])))
+    assert "fits these 2 photos.\nDon't read much into a difference smaller" in text
+    assert "Of 2 of the classes here are fewer than 10 photos." in text
+    many_photos = str(
+        evaluate(predictions(["a", "b"] * 99, [[1, 0, 0], [0, 1, 0]] * 99))
+    )
+    assert "fits these" not in many_photos
 
 
 def test_the_text_has_each_accuracy_beside_its_interval_and_baseline():
     actual = ["a"] * 6 + ["b"] * 4
-    text = str(
-        evaluate(predictions(actual, [[0.6, 0.3, 0.1]] * 5 + [[0.3, 0.6, 0.1]] * 5))
-    )
+    scores = [[0.6, 0.3, 0.1]] * 5 + [[0.3, 0.6, 0.1]] * 5
+    evaluated = evaluate(predictions(actual, scores))
+    text = str(evaluated)
     lines = {line[:18].strip(): line[18:].split() for line in text.splitlines()}
-    assert lines["Micro-accuracy"] == ["0.9000", "0.5958", "–", "0.9821", "0.6000"]
+    assert lines["Micro-accuracy"] == [
+        *("0.9000", "0.5958", "–", "0.9821", "0.6000", "0.5000")
+    ]
     assert lines["Macro-accuracy"][0::4] == ["0.9167", "0.5000"]
-    assert lines["Top-2 accuracy"] == ["1.0000", "0.7225", "–", "1.0000", "1.0000"]
-    assert lines["Log-loss"][1] == "0.6730"
+    assert lines["Macro-accuracy"][5] == "0.5000"
+    assert lines["Top-2 accuracy"] == [
+        *("1.0000", "0.7225", "–", "1.0000", "1.0000", "1.0000")
+    ]
+    low, high = evaluated.log_loss_interval
+    assert lines["Log-loss"][1:5] == [f"{low:.4f}", "–", f"{high:.4f}", "0.6730"]
+    assert max(map(len, text.splitlines())) <= 88
     assert "always answering 'a'" in text
 
 
-def test_a_notebook_shows_the_text_with_names_made_safe():
+def test_a_notebook_shows_a_table_of_figures_with_names_made_safe():
     found = evaluate(predictions(["<b>"], [[1.0]], names=["<b>"]))
     assert repr(found) == str(found)
-    assert "&lt;b&gt;" in found._repr_html_() and "<b>" not in found._repr_html_()
+    page = found._repr_html_()
+    assert "&lt;b&gt;" in page and "<b>" not in page
+    assert page.startswith("<table>") and page.count("<tr>") == 1 + len(found.figures)
+    low, high = found.micro_interval
+    assert f"<td>1.0000</td><td>{low:.4f} – {high:.4f}</td>" in page
 
 
 def test_the_dictionary_is_plain_json():
@@ -155,7 +159,8 @@ def test_of_many_classes_the_worst_are_printed_and_the_pairs_most_confused():
     worst = ["class_500", "class_7", "class_999"]
     assert classes == ["class", *worst, *(f"class_{i}" for i in range(20, 47))]
     assert table.splitlines()[1].split() == [
-        *("class_500", "1.0000", "0.2500", f"{found.per_class.log_loss[500]:.4f}", "4")
+        *("class_500", "1.0000", "0.21–1.00", "0.2500", "0.05–0.70"),
+        *(f"{found.per_class.log_loss[500]:.4f}", "4"),
     ]
     assert pairs.splitlines()[:4] == [
         "actual     predicted  photos",
@@ -220,7 +225,10 @@ def test_each_figure_that_misses_its_bound_is_listed_in_one_error(found):
         r"micro_accuracy: 0\.8, 95 %: 0\.3755 – 0\.9638\. Asked for: 0\.81 at least\.",
         micro,
     )
-    assert re.fullmatch(r"log_loss: 0\.5805\d+\. Asked for: 0\.5 at most\.", loss)
+    assert re.fullmatch(
+        r"log_loss: 0\.5805\d+, 95 %: 0\.\d+ – \d\.\d+\. Asked for: 0\.5 at most\.",
+        loss,
+    )
     with pytest.raises(AccuracyError):
         found.require(log_loss=found.log_loss - 1e-6)
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from carlib.errors import OptionError
-from carlib.plots.comparison import plot_comparison
+from carlib.plots.comparison import plot_comparison, plot_differences
 
 METRICS = ["micro_accuracy", "macro_accuracy", "log_loss"]
 
@@ -58,3 +58,31 @@ def test_of_many_archs_the_first_are_drawn_and_the_chart_says_so(comparison):
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert len(labels) == 30 and labels[0].startswith("own_0 $a_$\n")
     assert figure.get_suptitle().endswith("The first 30 of 33 archs.")
+
+
+# --- differences ---------------------------------------------------------------------
+
+
+def test_differences_are_drawn_in_points_with_their_intervals(comparison):
+    ax = plot_differences(comparison)
+    zero, *drawn = ax.lines
+    assert set(zero.get_xdata()) == {0}
+    rows = [
+        pair.table.loc[figure]
+        for figure in ("micro_accuracy", "macro_accuracy")
+        for pair in comparison.pairs
+    ]
+    for line, point, row in zip(drawn[::2], drawn[1::2], rows, strict=True):
+        assert list(line.get_xdata()) == [100 * row.low, 100 * row.high]
+        assert list(point.get_xdata()) == [100 * row.difference]
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["MobileNetV2-0.35", "EfficientNetLite0 +\nMobileNetV2-0.35"]
+    assert ax.get_title(loc="left") == "Points better than EfficientNetLite0"
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == ["Micro-accuracy", "Macro-accuracy"]
+
+
+def test_one_pair_may_be_drawn_into_axes_of_ones_own(comparison):
+    ax = plt.subplots()[1]
+    assert plot_differences(comparison.pairs[0], ax=ax) is ax
+    assert len(ax.lines) == 1 + 2 * 2 and len(ax.get_yticks()) == 1

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from carlib.audit.found import Audit
+from carlib.audits.found import Audit
 from carlib.errors import OptionError
 from carlib.plots.pairs import plot_pairs
 

@@ -41,6 +41,7 @@ FIELDS: dict[str, Any] = {
     "calibration": None,
     "confidence": {"error_rate": 0.5, "photos": 3, "references": 2},
     "data_hash": "ab" * 32,
+    "trained_on": {},
     "versions": {"carlib": "0.1.0"},
 }
 HEAD = {

@@ -16,7 +16,7 @@ from carlib.data.sources import as_sources
 from carlib.errors import ImageError, OptionError
 from carlib.model.export import export
 from carlib.model.model import load_model
-from carlib.training import keras_head, loop
+from carlib.training import keras_head, task
 from carlib.training.trainer import ImageClassificationTrainer
 from tests.tiny import Tiny, features_of
 
@@ -150,7 +150,7 @@ def test_a_feature_that_hardly_changes_is_taken_alike_in_and_after_training():
     """Keras divides by 1e-7 at the least."""
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(40, 4)).astype(np.float32) * [1e-9, 1, 1, 1]
-    mean, scale = loop._statistics(rows)
+    mean, scale = task.statistics(rows)
     labels = (rows[:, 0] > 0).astype(np.int32)
     one = keras_head.Head(4, 2, 1, mean=mean, scale=scale, learning_rate=0.1)
     one.train(rows.astype(np.float32), labels, 10)

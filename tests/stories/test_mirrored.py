@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.special import softmax
 
 from carlib.backbones.backbone import Backbone
 from carlib.bottlenecks.extract import extract
@@ -155,13 +156,18 @@ def test_the_order_of_the_photos_makes_no_difference(make, few, model):
     assert again.data_hash == model.data_hash
 
 
-def test_predictions_are_the_mean_of_both(model, few):
+def together(one, other):
+    """The probabilities of the mean of two views' logits."""
+    return softmax((np.log(one) + np.log(other)) / 2, axis=1)
+
+
+def test_predictions_are_of_the_mean_logits_of_both(model, few):
     pixels = pixels_of(few)
     upright = probabilities(model, pixels, average=False)
     mirrored = probabilities(model, pixels[:, :, ::-1], average=False)
     assert np.abs(upright - mirrored).max() > 0.001
     given = probabilities(model, pixels)
-    np.testing.assert_allclose(given, (upright + mirrored) / 2, atol=1e-5)
+    np.testing.assert_allclose(given, together(upright, mirrored), atol=1e-5)
     np.testing.assert_allclose(given.sum(axis=1), 1)
     np.testing.assert_allclose(
         probabilities(model, pixels[:, :, ::-1]), given, atol=1e-5
@@ -219,7 +225,7 @@ def test_several_backbones_and_mirror_images_go_together(
         probabilities(exact, view, average=False)
         for view in (pixels, pixels[:, :, ::-1])
     ]
-    np.testing.assert_allclose(expected, sum(sides) / 2, atol=1e-5)
+    np.testing.assert_allclose(expected, together(*sides), atol=1e-5)
     loaded = load_model(model.save(tmp_path / "both.zip"))
     np.testing.assert_array_equal(
         probabilities(loaded, pixels), probabilities(model, pixels)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.special import softmax
 
-from carlib.errors import DataError, OptionError
+from carlib.errors import DataError
 from carlib.evaluation.cross_validation import cross_validate
 from carlib.model import manifest
 from carlib.model.calibration import HeadCalibration
@@ -147,9 +147,12 @@ def test_a_model_that_may_refuse_says_which_and_why(model, train):
     assert (table.refused == (table.why != "")).all()
 
 
-def test_too_few_photos_for_a_rate_are_refused_before_training(trainer, skewed):
-    with pytest.raises(OptionError, match="99 photos or more"):
-        trainer(**DIRECT, refuse=0.01).fit(skewed)
+def test_with_too_few_photos_for_a_rate_a_model_refuses_nothing_and_says_so(
+    trainer, skewed
+):
+    model = trainer(**DIRECT, refuse=0.01).fit(skewed)
+    assert model.confidence is None
+    assert "refuse=0.01 takes 99 photos to train on" in model.notes[-1]
 
 
 def test_a_class_of_one_photo_can_not_be_held_out(trainer, skewed):
