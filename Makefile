@@ -25,7 +25,7 @@ $(if $(unknown),$(error Unknown: $(unknown). Known: $(OPTIONS) args PYTHON))
 .NOTPARALLEL:
 
 help:
-	@echo "make workshop   run notebooks 01-06 in order: data, training, evaluation, model"
+	@echo "make workshop   run the notebooks in order: data, training, evaluation, model"
 	@echo "                options: arch=EfficientNetLite0 data=PATH weights=none"
 	@echo "                         epochs=20 workspace=FOLDER"
 	@echo "make test       the tests, but for the slow ones   (args='-k cli' goes to pytest)"

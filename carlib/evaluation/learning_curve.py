@@ -22,6 +22,7 @@ from carlib.evaluation.thinned import Hits, Photos, thinned
 from carlib.messages import bar
 from carlib.training.choose_l2 import choose_l2
 from carlib.training.folds import distinct_photos, most_folds
+from carlib.training.options import TrainingOptions
 from carlib.training.photo_set import PhotoSet
 from carlib.training.task import class_weights
 from carlib.training.trainer import ImageClassificationTrainer
@@ -185,17 +186,17 @@ def learning_curve(
     each time to photos, copies together, and repeats drawn anew, and with another c, as
     few points can't tell it. The middle 95 % are the band.
 
-    A fast head stands for the trainer's: scikit-learn's LogisticRegression on
-    standardised features, with the trainer's class weights and l2 (where that is 0 or
-    "auto", one chosen by cross-validation). Where the trainer flips, features are the
-    mean of a photo's and of its mirror image's.
+    The heads are the optimum of the trainer's loss on standardised features (see
+    `optimum`), whatever its optimizer is; an l2 of 0 or "auto" is chosen by
+    cross-validation. Where the trainer flips, features are the mean of a photo's and of
+    its mirror image's. They aren't calibrated: that changes no answer.
 
     Of the workshop's photos a half was taken 50 times to foretell what all give; see
     `benchmarks/learning_curve.py`.
 
     Args:
         photos: Columns image_path and damage_class.
-        trainer: Whose backbones, class weights and l2 are taken.
+        trainer: Whose backbones and loss are taken.
         repeats: How often the photos are divided anew.
         progress: Show a bar with the time left.
 
@@ -239,18 +240,18 @@ def learning_curve(
 def photos_of(
     photo_set: PhotoSet, distinct: np.ndarray, trainer: ImageClassificationTrainer
 ) -> Photos:
-    """Return photos as the fast head that stands for a trainer's sees them."""
+    """Return photos as the heads that stand for a trainer's see them."""
     views = range(1 + photo_set.features.mirrored)
     features = np.mean([photo_set.as_they_are(bool(view)) for view in views], axis=0)
-    weights = class_weights(trainer.class_weight, photo_set)
-    l2 = trainer.l2
-    if l2 in ("auto", 0):
-        l2 = choose_l2(photo_set, weights, trainer.seed)
-    given = trainer.class_weight
-    if given not in ("balanced", None):
-        given = dict(enumerate(weights))
-    penalty = 1 / (2 * l2 * len(photo_set))
-    return Photos(features, photo_set.labels, distinct, penalty, given)
+    fields = {
+        each.name: getattr(trainer, each.name)
+        for each in dataclasses.fields(TrainingOptions)
+    }
+    if trainer.l2 in ("auto", 0):
+        weights = class_weights(trainer.class_weight, photo_set)
+        fields["l2"] = choose_l2(photo_set, weights, trainer.seed)
+    options = TrainingOptions(**fields)
+    return Photos(features, photo_set.labels, distinct, photo_set.classes, options)
 
 
 def _points(
@@ -259,6 +260,8 @@ def _points(
     tables = []
     for name, hits, draws in zip(names, found, drawn, strict=True):
         low, high = np.percentile(draws, [2.5, 97.5], axis=0)
-        columns = {"accuracy": hits.recall(), "low": low, "high": high}
+        accuracy = hits.recall()
+        ends = {"low": np.minimum(low, accuracy), "high": np.maximum(high, accuracy)}
+        columns = {"accuracy": accuracy, **ends}
         tables.append(pd.DataFrame({"what": name, "photos": hits.sizes, **columns}))
     return pd.concat(tables, ignore_index=True)

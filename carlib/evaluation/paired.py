@@ -164,7 +164,7 @@ def paired(
     _, unit = np.unique(distinct, return_inverse=True)
     by_photo = np.bincount(unit, second[0] - first[0]).round(9)  # 0 where it is 0
     found = PairedComparison(
-        names=tuple(map(str, names)),
+        names=(str(names[0]), str(names[1])),
         n=len(by_photo),
         first_only=int((by_photo < 0).sum()),
         second_only=int((by_photo > 0).sum()),
@@ -208,7 +208,7 @@ def photos_needed(differences: np.ndarray) -> int | None:
         return None
     reach = NORMAL * math.sqrt(square) + POWER * math.sqrt(square - mean**2)
     count = math.ceil((reach / mean) ** 2)
-    unit = 10 ** max(0, len(str(count)) - 2)
+    unit: int = 10 ** max(0, len(str(count)) - 2)
     return math.ceil(count / unit) * unit
 
 
@@ -231,10 +231,10 @@ def paired_photos(
         )
     other = other.loc[one.index]
     labels = np.unique(one["actual"].astype(str), return_inverse=True)[1]
-    values = [
+    before, after = (
         (each["hit"].to_numpy(), each["loss"].to_numpy()) for each in (one, other)
-    ]
-    return paired(names, labels, *values, _distinct(list(one.index)))
+    )
+    return paired(names, labels, before, after, _distinct(list(one.index)))
 
 
 def _by_photo(outcomes: pd.DataFrame) -> pd.DataFrame:

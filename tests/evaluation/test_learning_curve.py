@@ -8,6 +8,7 @@ import pytest
 
 from carlib.errors import DataError, OptionError
 from carlib.evaluation.learning_curve import ALL, Foretold, learning_curve, photos_of
+from carlib.training.choose_l2 import CANDIDATES
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +100,11 @@ def test_the_trainers_options_are_heeded(few, trainer):
     made = trainer(augment="flip", class_weight={"unknown": 3}, l2=0.1)
     photo_set = made.photo_set(few)
     photos = photos_of(photo_set, np.arange(len(few)), made)
-    assert photos.penalty == pytest.approx(1 / (0.2 * len(few)))
-    assert photos.class_weight[photo_set.classes.index("unknown")] == 3
+    assert (photos.options.l2, photos.options.class_weight) == (0.1, {"unknown": 3})
     views = [photo_set.as_they_are(view) for view in (False, True)]
     np.testing.assert_allclose(photos.features, np.mean(views, axis=0), atol=1e-6)
+    chosen = photos_of(photo_set, np.arange(len(few)), trainer())
+    assert chosen.options.l2 in CANDIDATES
 
 
 def test_what_can_not_be_measured_is_said(train, trainer):

@@ -5,6 +5,13 @@ import pytest
 from scipy.stats import beta
 
 from carlib.evaluation.thinned import SHARES, Hits, Photos, order_of, thinned
+from carlib.training.options import TrainingOptions
+
+
+def made(features, labels, distinct, l2):
+    options = TrainingOptions(optimizer="lbfgs", l2=l2, class_weight="balanced")
+    classes = tuple("abc"[: labels.max() + 1])
+    return Photos(features, labels.astype(np.int32), distinct, classes, options)
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +21,7 @@ def drawn():
     labels = np.repeat([0, 1, 2], [80, 40, 20])
     features = generator.normal(size=(140, 12)).astype(np.float32)
     features[np.arange(140), labels] += 2
-    return Photos(features, labels, np.arange(140) // 2, 1.0, "balanced")
+    return made(features, labels, np.arange(140) // 2, 0.01)
 
 
 def test_a_larger_share_has_all_of_a_smaller_one_and_copies_are_together(drawn):
@@ -47,9 +54,9 @@ def test_no_head_saw_a_copy_of_what_it_names():
     generator = np.random.default_rng(4)
     features = np.repeat(generator.normal(size=(60, 80)), 2, axis=0).astype("f4")
     labels = np.repeat(np.tile([0, 1], 30), 2)
-    photos = Photos(features, labels, np.arange(120) // 2, 100.0, None)
+    photos = made(features, labels, np.arange(120) // 2, 1e-4)
     assert thinned(photos, [], 5, 2)[0].recall()[-1] < 0.65
-    blind = Photos(features, labels, np.arange(120), 100.0, None)
+    blind = made(features, labels, np.arange(120), 1e-4)
     assert thinned(blind, [], 5, 2)[0].recall()[-1] > 0.8
 
 
