@@ -262,7 +262,7 @@ def _matrix(cost_matrix: CostMatrix, names: Any) -> np.ndarray:
 def _no_matrix(problems: list[str]) -> DataError:
     return DataError(
         "Expected a cost matrix: for each class a row (it is right) and a column (it "
-        "is answered), with costs of 0 or more.",
+        "is answered), with costs of 0 or more. Received: a table where this is wrong",
         problems,
     )
 

@@ -170,7 +170,8 @@ def scores_of(predictions: pd.DataFrame, names: list[str]) -> np.ndarray:
     missing = [f"no column {name!r}" for name in names if name not in columns]
     if missing:
         raise DataError(
-            "Expected predictions with a column of probabilities a class.",
+            "Expected predictions with a column of probabilities a class. Received: a "
+            "table without",
             missing,
             "Pass on what model.predict(photos) returns.",
         )

@@ -152,7 +152,8 @@ def _with_keys(photos: Any) -> pd.DataFrame:
     needed = {"image_path", "damage_class"}
     if not isinstance(photos, pd.DataFrame) or not needed <= set(photos):
         raise DataError(
-            "Expected a table of photos with the columns image_path and damage_class.",
+            "Expected a table of photos with the columns image_path and damage_class. "
+            f"Received: {type(photos).__name__} without",
             hint="Pass what carlib.load_index returns.",
         )
     return photos.assign(key=content_hashes(photos), label=labels_of(photos))

@@ -11,7 +11,7 @@ def facts(model: Any) -> dict[str, object]:
         "classes": f"{len(names)}: {', '.join(names)}",
         "best epoch": model.best_epoch,
         "calibration": model.calibration and model.calibration.method,
-        "refuses below": model.confidence and model.confidence.threshold,
+        "refuses below": model.confidence and f"{model.confidence.threshold:.2f}",
         "micro-accuracy": _saved(model.metrics),
         "notes": " ".join(model.notes),
     }

@@ -55,7 +55,7 @@ def show_photos(photos: pd.DataFrame, per_class: int = 4, seed: int = 0) -> "Fig
             grid, classes, names, drawn, strict=True
         ):
             fill(axes, pictures)
-            label = f"{name}\n{len(members):,} photos"
+            label = f"{name}\n{len(members):,} photo{'s' * (len(members) != 1)}"
             axes[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=8)
         if len(sizes) > MOST_CLASSES:
             figure.suptitle(part_of(len(sizes), "photos"), x=0.01, ha="left")

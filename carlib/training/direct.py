@@ -65,7 +65,7 @@ def _told(
     if not callbacks:
         yield None, lambda *_: False
         return
-    plain = {"optimizer": "sgd", "learning_rate_scheduler": None}
+    plain = {"optimizer": "sgd", "learning_rate_scheduler": None, "within_class": 0}
     head = new_head(dataclasses.replace(options, **plain), task)
     train = task.rows, task.labels
     with told_by(head, callbacks, train, options.epoch, 1) as (told, _):

@@ -125,7 +125,9 @@ COMMANDS = commands(main.main)
 
 def test_these_are_the_commands():
     caches = {f"cache {name}" for name in ("info", "verify", "compact", "clear")}
-    expected = {"train", "evaluate", "predict", "export", "compare", *caches}
+    judging = {"evaluate", "compare", "report", "check", "prove", "drift"}
+    expected = {"train", "predict", "export", *judging, *caches}
+    expected |= {"audit", "clinic", "learning-curve"}
     assert {" ".join(names) for names in COMMANDS} == expected
 
 

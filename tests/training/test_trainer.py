@@ -183,7 +183,7 @@ def test_another_trainer_is_made_by_replacing(trainer, backbone, few):
 
 def test_recommended_options_may_be_changed_one_by_one(trainer, few):
     made = trainer(**{**RECOMMENDED, "epoch": 3, "l2": 0.03})
-    assert (made.epoch, made.optimizer, made.held_out_share) == (3, "adam", None)
+    assert (made.epoch, made.optimizer, made.held_out_share) == (3, "lbfgs", None)
     assert made.fit(few).history.epoch.max() == 2
     names = {field.name for field in dataclasses.fields(TrainingOptions)}
     assert set(RECOMMENDED) <= names
