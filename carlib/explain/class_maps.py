@@ -239,7 +239,7 @@ def _on_grid(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if maps.shape[2:] == size:
         return maps
     rows, columns = (_shares(*pair) for pair in zip(maps.shape[2:], size, strict=True))
-    return np.einsum("hH,wW,nkhw->nkHW", rows, columns, maps, dtype=maps.dtype)
+    return np.einsum("hH,wW,nkhw->nkHW", rows, columns, maps).astype(maps.dtype)
 
 
 def _shares(before: int, after: int) -> np.ndarray:

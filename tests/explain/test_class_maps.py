@@ -13,7 +13,7 @@ from carlib.backbones.maps import MapNetwork
 from carlib.data import images
 from carlib.data.opening import read
 from carlib.errors import ImageError, OptionError
-from carlib.explain.class_maps import class_maps
+from carlib.explain.class_maps import ClassMaps, class_maps
 from carlib.model.head import LinearHead
 from carlib.model.model import ImageClassificationModel
 
@@ -152,6 +152,18 @@ def test_grids_of_several_layers_come_together(half_bright):
     logits = features @ model.head.kernel + model.head.bias
     np.testing.assert_allclose(maps.maps[0].sum((2, 3)), logits, atol=1e-4)
     assert maps.maps[0][0, 0, :10, :20].min() > 0 > maps.maps[0][0, 0, 20:].max()
+
+
+def test_grids_of_several_backbones_come_together():
+    drawn = np.random.default_rng(0)
+    shapes = [(2, 1, 14, 14), (2, 1, 9, 9)]
+    maps = tuple(drawn.normal(size=shape).astype(np.float32) for shape in shapes)
+    logits, classes = np.zeros((2, 3)), np.zeros((2, 1), int)
+    names, archs = ("a", "b", "c"), ("fine", "coarse")
+    together = ClassMaps(["1", "2"], names, logits, classes, archs, maps).together()
+    assert together.shape == (2, 1, 14, 14) and together.dtype == np.float32
+    expected = sum(each.sum((2, 3)) for each in maps)
+    np.testing.assert_allclose(together.sum((2, 3)), expected, atol=1e-4)
 
 
 def test_the_limit_is_one_for_all_photos(trained, asked):
