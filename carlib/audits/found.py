@@ -1,7 +1,6 @@
 """What an audit has found: tables, the same in words, and what must be put right."""
 
 import dataclasses
-import html
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -79,9 +78,6 @@ class Audit:
         return "\n".join(line for part in parts for line in part)
 
     __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
 
     def _counts(self) -> Iterator[str]:
         yield f"Looked at {_count(self.n, 'photo')} of {len(self.classes)} classes."

@@ -1,7 +1,6 @@
 """Gates for a model, such as CI has them: floors, golden photos, no step back."""
 
 import dataclasses
-import html
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -77,9 +76,6 @@ class Check:
         return "\n".join([f"{verdict}, on {self.n:,} photos.", "", header, *lines])
 
     __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the gates as plain values; nan as None."""

@@ -1,7 +1,6 @@
 """Decide by money: the answer that costs least, or a person where that is cheaper."""
 
 import dataclasses
-import html
 import os
 from typing import Any
 
@@ -67,9 +66,6 @@ class Costs:
         return "\n".join(lines)
 
     __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain numbers, text, lists and dicts; nan as None."""

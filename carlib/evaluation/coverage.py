@@ -5,7 +5,6 @@ its coverage, and the share of those answers that are wrong.
 """
 
 import dataclasses
-import html
 from typing import Any
 
 import numpy as np
@@ -74,9 +73,6 @@ class Coverage:
         return "\n".join([*lines, f"{ordered}, by lot it were {self.error:.1%}."])
 
     __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain numbers, lists and dicts."""

@@ -1,7 +1,6 @@
 """Whether the photos that come in still look like those that a model was trained on."""
 
 import dataclasses
-import html
 from typing import Any
 
 import numpy as np
@@ -77,9 +76,6 @@ class Drift:
         if self.n_unread:
             notes.append(f"Left out, as they can't be read: {self.n_unread:,}.")
         return notes
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values."""

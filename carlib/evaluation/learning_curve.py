@@ -5,7 +5,6 @@ what more photos would give is foretold from how the figures rose so far.
 """
 
 import dataclasses
-import html
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
@@ -147,9 +146,6 @@ class LearningCurve:
         ]
         figures = "".join(f"{cell:>27}" for cell in cells)
         return f"{cut(what):{width}}{self.photos[what]:8,}{now}{figures}"
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain numbers, text, lists and dicts."""

@@ -1,7 +1,6 @@
 """Prove a model's figures: find them anew from the data, and name what differs."""
 
 import dataclasses
-import html
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -75,9 +74,6 @@ class Proof:
         return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
 
     __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it all as plain values."""

@@ -1,7 +1,6 @@
 """Whether answers are as often right as their probability says."""
 
 import dataclasses
-import html
 from typing import Any
 
 import numpy as np
@@ -62,9 +61,6 @@ class Reliability:
         return "\n".join([*lines, end, self.verdict])
 
     __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain numbers, lists and dicts."""

@@ -6,57 +6,35 @@ import numpy as np
 import pandas as pd
 
 from carlib.evaluation.coverage import Coverage, coverage
-from carlib.evaluation.intervals import wilson_interval
+from carlib.evaluation.reliability import Reliability, reliability
 from carlib.pages import geometry
 from carlib.pages.answers import Answers
 from carlib.pages.words import counted, percent, to
 
-LEAST, MOST_BINS = 15, 8  # photos a bin, bins
 SHOWN = (0.25, 0.5, 0.75, 0.9, 1.0)  # coverages that are told in figures
 
 
 def sure(found: Answers, predictions: pd.DataFrame) -> dict:
     """Return the facts of calibration and coverage: sentences and charts."""
-    bins = _bins(found)
-    covered = coverage(predictions)
+    trusted, covered = reliability(predictions), coverage(predictions)
     return {
-        "sentences": [*_about_bins(bins), *_about_refused(found)],
-        "charts": [_reliability(bins), _coverage(covered)],
+        "sentences": [_about(trusted), *_about_refused(found)],
+        "charts": [_reliability(trusted.table), _coverage(covered)],
     }
 
 
-def _bins(found: Answers) -> pd.DataFrame:
-    """Return answers in bins of as many each, by how sure they are.
-
-    Columns score (their mean), right (the share), low, high (its 95 % interval), n.
-    """
-    scores, right = found.table["score"].to_numpy(), found.right
-    count = max(1, min(MOST_BINS, len(scores) // LEAST))
-    rows = []
-    for part in np.array_split(np.argsort(scores, kind="stable"), count):
-        hits, n = int(right[part].sum()), len(part)
-        low, high = wilson_interval(hits, n)
-        share = {"right": hits / n, "low": low, "high": high, "n": n}
-        rows.append({"score": scores[part].mean()} | share)
-    return pd.DataFrame(rows)
-
-
-def _about_bins(bins: pd.DataFrame) -> list[str]:
-    """Say how far off the probabilities are, beside what chance alone would make.
-
-    The latter is the mean of |x| for x normal: √(2/π) of its standard deviation.
-    """
-    gap = float(np.average((bins["score"] - bins["right"]).abs(), weights=bins["n"]))
-    spread = np.sqrt(bins["score"] * (1 - bins["score"]) / bins["n"])
-    chance = float(np.average(spread, weights=bins["n"])) * np.sqrt(2 / np.pi)
-    told = float(np.average(bins["score"], weights=bins["n"]))
-    right = float(np.average(bins["right"], weights=bins["n"]))
+def _about(found: Reliability) -> str:
+    """Say how far off the probabilities are, beside what chance alone would make."""
+    weights = found.table["photos"]
+    told = float(np.average(found.table["score"], weights=weights))
+    right = float(np.average(found.table["right"], weights=weights))
     side = "surer than it should be" if told > right else "less sure than it may be"
-    return [
+    gap, chance = 100 * found.error, 100 * found.error_by_chance
+    return (
         f"On average it is {percent(told)} sure, and {percent(right)} of its answers "
-        f"are right: it is {side}. Its probabilities are off by {100 * gap:.0f} points "
-        f"on average; were they right, it would be {100 * chance:.0f} by chance alone."
-    ]
+        f"are right: it is {side}. Its probabilities are off by {gap:.0f} points "
+        f"on average; were they right, it would be {chance:.0f} by chance alone."
+    )
 
 
 def _about_refused(found: Answers) -> list[str]:
@@ -72,19 +50,19 @@ def _about_refused(found: Answers) -> list[str]:
     return [f"{told}, {share}. Of its other answers {kept} are right."]
 
 
-def _reliability(bins: pd.DataFrame) -> dict[str, Any]:
+def _reliability(table: pd.DataFrame) -> dict[str, Any]:
     made = geometry.chart(
         "Is it as often right as it says?", ("Said, by its probability", "Right")
     )
     geometry.line(made, [(0, 0), (1, 1)], "faint")
     rows = []
-    for each in bins.itertuples():
-        interval = each.low, each.high
+    for each in table.itertuples():
+        interval = each.right_low, each.right_high
         words = f"said {percent(each.score)}, right {percent(each.right)}"
         geometry.dot(made, (each.score, each.right), interval, words)
         shares = percent(each.score), percent(each.right)
-        rows.append([*shares, f"{to(interval)} %", f"{each.n:,}"])
-    table = {
+        rows.append([*shares, f"{to(interval)} %", f"{each.photos:,}"])
+    shown = {
         "title": "How often answers are right, by their probability",
         "words": False,
         "head": ["Said", "Right", "95 %", "Photos"],
@@ -94,7 +72,7 @@ def _reliability(bins: pd.DataFrame) -> dict[str, Any]:
         "Each dot is some answers of like probability, its line their 95 % interval; "
         "on the dashed line they would be as often right as they say."
     )
-    return made | {"text": text, "table": table}
+    return made | {"text": text, "table": shown}
 
 
 def _coverage(covered: Coverage) -> dict[str, Any]:

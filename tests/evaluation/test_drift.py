@@ -95,7 +95,7 @@ def test_photos_of_something_else_do(sure, foreign):
     assert said.startswith("These photos don't look like those")
     assert "< 0.001" in said and "share unlike the training photos" in said
     assert json.loads(json.dumps(found.to_dict()))["table"][1]["photos"] == 1
-    assert found._repr_html_().startswith("<pre>")
+    assert repr(found) == str(found)
 
 
 def test_photos_trained_on_are_left_out_and_copies_count_once(sure, photos):

@@ -76,7 +76,7 @@ def test_it_prints_a_row_a_class_with_twice_as_many(curve):
     twice = curve.foretell(80)
     assert row.split()[2:4] == ["80", f"{twice.now:.2f}"]
     assert row.endswith(f"+80: {twice.then:.2f}, {twice.low:.2f} – {twice.high:.2f}")
-    assert curve._repr_html_().startswith("<pre>Learning curve")
+    assert repr(curve).startswith("Learning curve")
 
 
 def test_as_a_dict_it_is_ready_for_json(curve):
