@@ -1,7 +1,8 @@
 """Write so that a kill at any moment leaves the old or the new, and nothing torn.
 
 The only module of carlib that opens a file for writing. A file or folder is made under
-a temporary name beside its final one and renamed when it is complete.
+a temporary name beside its final one and renamed when it is complete. (What grows, and
+is read again by whoever goes on, is appended to: see `append_bytes`.)
 """
 
 import contextlib
@@ -176,10 +177,6 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
     Raises:
         OSError: At `path` is a folder or a device, or it can't be written.
-
-    Example:
-        >>> with atomic_path("table.csv") as temporary:
-        ...     table.to_csv(temporary)
     """
     path = _target(Path(path))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -284,6 +281,18 @@ def write_bytes(path: str | os.PathLike, *chunks: bytes) -> None:
         file.writelines(chunks)
 
 
+def append_bytes(path: Path, data: bytes, at: int) -> None:
+    """Add bytes to a file that ends at `at`; where not all can be added, none is."""
+    size = at
+    try:
+        with path.open("ab") as file:
+            file.write(data)
+        _sync(path)
+        size += len(data)
+    finally:
+        os.truncate(path, size)
+
+
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Write text to a file as UTF-8 with `\\n` line ends, atomically."""
     write_bytes(path, text.encode("utf-8"))
@@ -294,14 +303,14 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_zip(path: str | os.PathLike, members: dict[str, bytes]) -> None:
+def write_zip(
+    path: str | os.PathLike, members: dict[str, bytes], deflated: bool = False
+) -> None:
     """Write a zip atomically; the same members make the same bytes at any time."""
-    with (
-        atomic_path(path) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
-    ):
+    how = zipfile.ZIP_DEFLATED if deflated else zipfile.ZIP_STORED
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, data in members.items():
-            archive.writestr(zipfile.ZipInfo(name), data)
+            archive.writestr(zipfile.ZipInfo(name), data, how, 9)
 
 
 def mapped_array(
@@ -333,9 +342,7 @@ def mapped_array(
 def write_part(path: str | os.PathLike, chunks: Iterable[bytes]) -> None:
     """Write a new file inside a folder that `atomic_folder` is making.
 
-    Raises:
-        FileExistsError: Something of that name is there already; it isn't followed if
-            it's a link.
+    What is there of that name already, be it a link, is an error.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import importlib.util
 import inspect
 import os
 import re
@@ -57,6 +58,7 @@ def keras() -> Any:
 
 @functools.cache
 def _keras() -> Any:
+    check_tensorflow()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with _native_stderr_muted():
@@ -73,6 +75,25 @@ def _keras() -> Any:
     if keras.config.backend() != "tensorflow":
         raise _not_on_tensorflow(f"Keras on {keras.config.backend()}")
     return keras
+
+
+def has_tensorflow() -> bool:
+    """Tell whether TensorFlow and Keras are installed, without importing them."""
+    return all(map(importlib.util.find_spec, ("tensorflow", "keras")))
+
+
+def check_tensorflow() -> None:
+    """Refuse to go on where TensorFlow and Keras aren't installed.
+
+    Raises:
+        CarlibError: They aren't.
+    """
+    if not has_tensorflow():
+        raise CarlibError(
+            "Expected TensorFlow and Keras, which this needs. Received: an "
+            "installation without them, as it is for predicting",
+            hint="Run: pip install tensorflow keras",
+        )
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -169,15 +190,21 @@ def no_telemetry() -> Iterator[None]:
             del sys.modules[name]
 
 
+def may_have_gpu() -> bool:
+    """Tell whether TensorFlow could find a GPU, as far as is known without it."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    drivers = (Path("/proc/driver/nvidia/version"), Path("/dev/dxg"))
+    there = any(path.exists() for path in drivers)
+    return there and not hidden and has_tensorflow()
+
+
 @functools.cache
 def gpu() -> dict[str, Any] | None:
     """Return TensorFlow's details of the first GPU; None, at no cost, without a driver.
 
     TensorFlow computes on NVIDIA's only, and on Linux only (WSL 2 is one).
     """
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
-    drivers = (Path("/proc/driver/nvidia/version"), Path("/dev/dxg"))
-    if hidden or not any(path.exists() for path in drivers):
+    if not may_have_gpu():
         return None
     tf = tensorflow()
     found = tf.config.list_physical_devices("GPU")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from carlib import runtime
-from carlib.backbones import architectures, engines, kept, own, precisions
+from carlib.backbones import architectures, engines, graphs, kept, own, precisions
 from carlib.backbones.architectures import Architecture
 from carlib.backbones.int8 import Calibration, quantize
 from carlib.backbones.weights import (
@@ -276,17 +276,23 @@ class Backbone:
     def keep_in(self, folder: Path) -> None:
         """Take a folder in which the network as OpenVINO has it is kept.
 
-        With it, a later process needs neither TensorFlow nor the conversion. Where the
-        folder can't be written to, nothing is kept.
+        With it, a later process needs neither TensorFlow and the conversion nor, of an
+        int8 network, the calibration. Others of carlib's own networks need no keeping
+        (see `graphs`). Where the folder can't be written to, nothing is kept.
         """
-        self._folder = folder
+        self._folder = None if self._is_ready else folder
+
+    @property
+    def _is_ready(self) -> bool:
+        """Whether its graph is at hand, and only the weights are to be put in."""
+        return self.calibration is None and graphs.is_ready(self.arch)
 
     def engine(self) -> engines.Engine:
         """Return what executes the network on this machine; made once."""
         runtime.check_process()
         if self._engine is None:
             self._engine = self._open_engine()
-        elif self._folder != self._kept_in:
+        elif self._folder and self._folder != self._kept_in:
             self._keep_again()
         self._kept_in = self._folder
         return self._engine
@@ -326,7 +332,10 @@ class Backbone:
         """Return the network as OpenVINO has it, in int8 where that is asked for."""
         if self.calibration and self.calibration.network:
             return kept.model_from(self.calibration.network)
-        model = runtime.convert(self.frozen().graph)
+        if graphs.is_ready(self.arch):
+            model = graphs.joined(self.arch, self._vector)
+        else:
+            model = runtime.convert(self.frozen().graph)
         if self.calibration is None:
             return model
         say(f"Calibrating {self.arch} on {len(self.calibration.sources)} photos.")

