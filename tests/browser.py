@@ -33,18 +33,19 @@ class Opened:
         errors: What went wrong in its scripts, or was kept from running.
     """
 
-    def __init__(self, browser, path: Path, **options):
+    def __init__(self, browser, path: Path | str, **options):
         self.context = browser.new_context(**options)
         self.page = self.context.new_page()
         self.asked, self.errors = [], []
         self.page.on("request", self._ask)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda line: self.errors.append(line.text))
-        self.address = path.resolve().as_uri()
+        self.address = path if isinstance(path, str) else path.resolve().as_uri()
         self.page.goto(self.address)
 
     def _ask(self, request):
-        if request.url != self.address and not request.url.startswith("data:"):
+        inside = request.url.startswith(("data:", "blob:"))
+        if request.url != self.address and not inside:
             self.asked.append(request.url)
 
     def violations(self) -> list[str]:

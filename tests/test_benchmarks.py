@@ -133,6 +133,20 @@ def test_the_scale_benchmark_counts_what_calls_compute(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_serving_benchmark_times_each_way_and_counts_files(
+    trained, sample, tmp_path
+):
+    model = trained.save(tmp_path / "m.zip")
+    few = ("--rows", 1200, "--calls", 3, "--growth", 10, "--data", sample)
+    said = run("serving.py", model, *few, "--json", tmp_path / "found.json")
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    assert [len(seconds) for seconds in found["seconds"].values()] == [3] * 6
+    assert all(min(seconds) > 0 for seconds in found["seconds"].values())
+    assert [line.split()[0] for line in found["growth"]] == ["2", "4", "6", "8", "10"]
+    assert "| cached, one of 1,200 photos |" in said
+
+
+@pytest.mark.slow
 def test_the_replays_tell_how_often_the_truth_was_in_the_band(sample, tmp_path):
     files = ("--workspace", tmp_path / "ws", "--json", tmp_path / "found.json")
     few = ("--data", sample, "--replays", 1, "--seeds", 1)
@@ -142,3 +156,14 @@ def test_the_replays_tell_how_often_the_truth_was_in_the_band(sample, tmp_path):
     assert all(0 <= row["low"] <= row["high"] <= 1 for row in found["replays"])
     assert {row["way"] for row in found["rounds"]} == set(WAYS)
     assert "| all classes |" in said and "| label_next | random |" in said
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_the_csv_tells_its_speed_and_memory(sample, tmp_path):
+    few = ("--data", sample, "--photos", 60, "--rounds", 1)
+    said = run("answers.py", *few, "--json", tmp_path / "found.json")
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    assert list(found["seconds"]) == ["engine", "predict", "csv"]
+    assert all(times[0] > 0 for times in found["seconds"].values())
+    assert list(found["peak_mb"]) == ["12", "60"]
+    assert "| csv " in said and "Peak memory: " in said

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from carlib.backbones.engines import Network
 from carlib.backbones.kept import NETWORK, is_whole
+from carlib.bottlenecks.opened import opened, write_all
 from carlib.bottlenecks.shard_file import (
     DAMAGED,
     SHARD,
@@ -26,6 +27,7 @@ from carlib.bottlenecks.shard_file import (
     size_of,
     sizes_of,
 )
+from carlib.bottlenecks.shard_folder import OpenFolder
 from carlib.bottlenecks.shards import MERGED, Shards
 from carlib.bottlenecks.stat_index import StatIndex
 from carlib.errors import printable
@@ -42,8 +44,13 @@ def root_of(workspace_path: str | os.PathLike) -> Path:
 
 
 def open_index(workspace_path: str | os.PathLike | None) -> StatIndex:
-    """Open a workspace's stat index; None is a workspace in memory."""
-    return StatIndex(None if workspace_path is None else root_of(workspace_path))
+    """Return a workspace's stat index as it is now; None is a workspace in memory."""
+    if workspace_path is None:
+        return StatIndex(None)
+    root = root_of(workspace_path)
+    index = opened(("index", root.absolute(), root), lambda: StatIndex(root))
+    index.refresh()
+    return index
 
 
 def open_shards(
@@ -54,8 +61,17 @@ def open_shards(
         return Shards(None, backbone.n_features)
     folder = shards_folder(workspace_path, backbone)
     return Shards(
-        folder, backbone.n_features, look, lambda: _describe(folder, backbone)
+        folder,
+        backbone.n_features,
+        look,
+        lambda: _describe(folder, backbone),
+        _open_folder(folder, backbone.n_features) if look else None,
     )
+
+
+def _open_folder(folder: Path, n_features: int) -> OpenFolder:
+    key = ("shards", folder.absolute(), folder, n_features)
+    return opened(key, lambda: OpenFolder(folder, row_type(folder, n_features)))
 
 
 def shards_folder(workspace_path: str | os.PathLike, backbone: Network) -> Path:
@@ -80,7 +96,11 @@ def _describe(folder: Path, backbone: Network) -> None:
 
 
 def _described(root: Path) -> Iterator[tuple[Path, dict]]:
-    """Yield each backbone's folder with its description; pass over damaged ones."""
+    """Yield each backbone's folder with its description; pass over damaged ones.
+
+    What this process held back is there, too.
+    """
+    write_all()
     folders: list[Path] = []
     with contextlib.suppress(OSError):  # a folder that may not be entered
         folders += sorted(root.iterdir())

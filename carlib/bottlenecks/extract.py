@@ -24,8 +24,8 @@ from carlib.data.sources import Source, as_sources
 from carlib.errors import ImageError
 from carlib.messages import bar, say
 
-# When a shard is written: a run that is killed loses at most so much work, and at most
-# so many bytes wait in memory.
+# When a shard is written: a process that is killed loses at most so much work, and at
+# most so many bytes wait in memory.
 SECONDS_A_SHARD = 5
 BYTES_A_SHARD = 64 << 20
 BLOCK = 32  # photos that are computed one after another
@@ -76,6 +76,7 @@ def extract(
     progress: bool = True,
     on_error: str = "raise",
     on_photo: Callable[[int], None] | None = None,
+    hold_back: bool = False,
 ) -> Features:
     """Compute features as `compute_bottlenecks` does, with all that callers may ask.
 
@@ -87,16 +88,19 @@ def extract(
         reuse: Look into the cache; if False, compute all, and still keep them.
         on_error: "raise" an ImageError that lists every bad photo, or "skip" them.
         on_photo: Is called with 1, 2, 3 … as photos are computed.
+        hold_back: Write only with what later calls compute, when that is worth a shard,
+            or at the process's end: a server's calls are many and small.
     """
     index = open_index(workspace_path)
-    lanes = [_Lane(b, open_shards(workspace_path, b, look=reuse)) for b in backbones]
+    opened = [open_shards(workspace_path, b, look=reuse) for b in backbones]
+    lanes = [_Lane(*pair, hold_back) for pair in zip(backbones, opened, strict=True)]
     run = _Run(sources, lanes, augment == "flip", index, on_photo)
     todo = run.todo()
     try:
         with _bar(len(todo), progress, lanes[0].shards) as run.bar:
             run.compute(todo)
     finally:
-        index.save()
+        index.save(hold_back)
     features = run.features()
     if progress:
         say(_summary(features, len(run.copies)))
@@ -244,11 +248,11 @@ class _Run:
 class _Lane:
     """A backbone's part of a run: what waits for its engine, is there, awaits a shard.
 
-    Closing it, on an interrupt too, writes what was computed.
+    Closing it, on an interrupt too, writes what was computed, or holds it back.
     """
 
-    def __init__(self, network: Network, shards: Shards):
-        self.network, self.shards = network, shards
+    def __init__(self, network: Network, shards: Shards, hold_back: bool):
+        self.network, self.shards, self._hold_back = network, shards, hold_back
         if shards.folder:
             network.keep_in(shards.folder)
         self.under_way: set[bytes] = set()  # photos that are being computed, or were
@@ -286,6 +290,16 @@ class _Lane:
             yield from self._taken(self._pipeline.drain())
 
     def close(self) -> None:
+        """Write what was computed, or hold back what is not worth a shard yet."""
+        if not (self._n_bytes and self._hold_back):
+            self._write()
+            return
+        seconds = time.monotonic() - self._began
+        if _is_worth_a_shard(*self.shards.hold_back(self._parts, seconds)):
+            self.shards.write_held_back()
+        self._wait_for_a_shard()
+
+    def _write(self) -> None:
         """Write what was computed as a shard, and take up what others wrote."""
         if self._n_bytes:
             self.shards.add(self._parts)
@@ -303,10 +317,13 @@ class _Lane:
             keys = list(itertools.compress(keys, fine))
             self._parts.append(self.shards.rows(keys, features[fine]))
             self._n_bytes += self._parts[-1].nbytes
-            late = time.monotonic() - self._began > SECONDS_A_SHARD
-            if late or self._n_bytes > BYTES_A_SHARD:
-                self.close()
+            if _is_worth_a_shard(time.monotonic() - self._began, self._n_bytes):
+                self._write()
             yield from rows
+
+
+def _is_worth_a_shard(seconds: float, n_bytes: int) -> bool:
+    return seconds > SECONDS_A_SHARD or n_bytes > BYTES_A_SHARD
 
 
 @contextlib.contextmanager

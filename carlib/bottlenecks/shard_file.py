@@ -90,6 +90,11 @@ def _checked(data: bytes, dtype: np.dtype) -> np.ndarray:
     return rows
 
 
+def is_shard(name: str) -> bool:
+    """Tell whether a file has a shard's name."""
+    return len(name) == len(SHARD) and name.endswith(".npy")
+
+
 def row_type(folder: Path | None, n_features: int) -> np.dtype:
     """Return what a row of a backbone's shards is.
 

@@ -11,7 +11,6 @@ Shards are read in blocks, never mapped: what was computed is not in memory, but
 """
 
 import contextlib
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -20,7 +19,6 @@ import numpy as np
 from carlib.bottlenecks.shard_file import (
     AGAIN,
     BLOCK,
-    SHARD,
     ShardError,
     header_of,
     read_shard,
@@ -28,7 +26,13 @@ from carlib.bottlenecks.shard_file import (
     size_of,
     write_shard,
 )
-from carlib.errors import DataError, printable
+from carlib.bottlenecks.shard_folder import (
+    OpenFolder,
+    ShardFolder,
+    could_not_keep,
+    rows_of,
+)
+from carlib.errors import DataError
 from carlib.files import mapped_array
 from carlib.reading import open_file
 
@@ -38,13 +42,14 @@ MERGED = 256 << 20  # bytes of a shard that is large enough
 
 
 class Shards:
-    """The features of one backbone that lie in a workspace.
+    """The features of one backbone that lie in a workspace, as a call sees them.
 
     Args:
         folder: The backbone's own; None keeps all in memory.
         n_features: How many features a row has.
         look: Take up what lies there; if False, only what is added from now on.
         prepare: Is called before the first shard is written.
+        opened: The folder as this process has it open; None: it is read for this.
     """
 
     def __init__(
@@ -53,26 +58,37 @@ class Shards:
         n_features: int,
         look: bool = True,
         prepare: Callable[[], None] = lambda: None,
+        opened: OpenFolder | None = None,
     ):
         self.folder, self.n_features, self._prepare = folder, n_features, prepare
         self.dtype = row_type(folder, n_features)
-        # Each a file, or rows in memory that the disk refused.
-        self.shards: list[Path | np.ndarray] = []
-        # Photo → position of its shard in `shards` and of its row there, in one number.
-        self._places: dict[bytes, int] = {}
-        self._passed_over: set[Path] = set()
-        self.damaged: list[Path] = []  # where they lay
-        self._refused, self._look = False, look
-        self.refresh()
+        self._opened, self._look, self._refused = opened, look, False
+        self._memory: dict[bytes, np.ndarray] = {}  # what isn't in a file
+        self._held: dict[bytes, np.ndarray] = {}  # what other calls hold back
+        if opened:
+            self._known, self._held = opened.now()
+        else:
+            self._known = ShardFolder(folder, self.dtype)
+            self.refresh()
 
     def __contains__(self, key: bytes) -> bool:
-        return key in self._places
+        return key in self._known.places or key in self._memory or key in self._held
 
     def __len__(self) -> int:
-        return len(self._places)
+        return sum(1 for _ in self)
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._places)
+        return iter({**self._held, **self._memory, **self._known.places})
+
+    @property
+    def shards(self) -> list[Path]:
+        """The files."""
+        return self._known.paths
+
+    @property
+    def damaged(self) -> list[Path]:
+        """Where shards lay that aren't whole."""
+        return self._known.damaged
 
     @property
     def keeps(self) -> bool:
@@ -87,78 +103,59 @@ class Shards:
 
     def refresh(self, anew: bool = False) -> None:
         """Take up shards that came since, from other processes too; or all, anew."""
-        if not (self._look or anew):
-            return
-        known = self._passed_over.copy()
-        if not anew:
-            known.update(shard for shard in self.shards if isinstance(shard, Path))
-        for _ in range(AGAIN):  # what was merged meanwhile lies in another shard now
-            paths = [path for path in self._listed() if path not in known]
-            known.update(path for path in paths if self._take_up(path))
-            if known.issuperset(paths):
-                break
-
-    def _listed(self) -> list[Path]:
-        """Return the shards in the folder, the largest, into which others go, last."""
-        try:
-            return sorted(self.folder.glob(SHARD), key=size_of) if self.folder else []
-        except OSError:  # a folder that may not be entered
-            return []
-
-    def _take_up(self, path: Path) -> bool:
-        """Enter a shard, or pass it over for good; False if it isn't there any more."""
-        keys: list[bytes] = []  # of each block's rows, side by side
-        try:
-            for rows in read_shard(path, self.dtype, path.stem):
-                keys.append(rows["photo"].tobytes())
-                if not np.isfinite(rows["features"]).all():
-                    raise ShardError("it holds features that are not numbers")
-        except FileNotFoundError:  # another process merged it or set it aside
-            if not path.is_symlink():
-                return False
-            self._passed_over.add(path)
-        except ShardError as error:
-            set_aside(path, error.message)
-            self.damaged.append(path)
-            self._passed_over.add(path)
-        except OSError as error:  # it may be whole, and readable another time
-            _warn(path, f"can't be read now: {error.strerror}")
-            self._passed_over.add(path)
-        else:
-            self._enter(path, _split(b"".join(keys)))
-        return True
-
-    def _enter(self, shard: Path | np.ndarray, keys: Sequence[bytes]) -> None:
-        first = len(self.shards) << 32
-        self.shards.append(shard)
-        self._places.update(zip(keys, range(first, first + len(keys)), strict=True))
+        if self._look or anew:
+            self._known.refresh(anew)
 
     def rows(self, keys: Sequence[bytes], features: np.ndarray) -> np.ndarray:
         """Return photos' keys and features (n, d) as rows to `add`."""
-        rows = np.empty(len(keys), self.dtype)
-        rows["photo"] = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 32)
-        rows["features"] = features
-        return rows
+        return rows_of(keys, features, self.dtype)
 
     def add(self, parts: Sequence[np.ndarray]) -> None:
         """Write rows as one shard and take it up; in memory if the disk refuses."""
-        shard = self._written(parts)
-        self._enter(shard, _split(b"".join(p["photo"].tobytes() for p in parts)))
+        if shard := self._written(parts):
+            self._known.enter(shard, [key for part in parts for key in _keys_of(part)])
+        else:
+            self._remember(parts)
 
-    def _written(self, parts: Sequence[np.ndarray]) -> Path | np.ndarray:
+    def hold_back(
+        self, parts: Sequence[np.ndarray], seconds: float
+    ) -> tuple[float, int]:
+        """Keep rows in memory, for other calls too, until `write_held_back`.
+
+        Where they will hardly be written at all they are added at once, which warns.
+
+        Args:
+            seconds: What it took to compute them.
+
+        Returns:
+            How many seconds' work, and how many bytes, wait now.
+        """
+        if not (self._opened and self.folder and self.folder.is_dir()):
+            self.add(parts)
+            return 0.0, 0
+        return self._opened.hold(self._remember(parts), seconds)
+
+    def write_held_back(self) -> None:
+        """Write what calls held back, as one shard."""
+        if self._opened:
+            self._opened.write()
+
+    def _remember(self, parts: Sequence[np.ndarray]) -> dict[bytes, np.ndarray]:
+        rows: dict[bytes, np.ndarray] = {}
+        for part in parts:
+            rows.update(zip(_keys_of(part), part["features"], strict=True))
+        self._memory |= rows
+        return rows
+
+    def _written(self, parts: Sequence[np.ndarray]) -> Path | None:
         if self.folder and not self._refused:
             try:
                 self.prepare()
                 return write_shard(self.folder, parts)
             except OSError as error:
                 self._refused = True
-                warnings.warn(
-                    f"Could not keep bottlenecks in {self.folder.as_posix()} "
-                    f"({error.strerror}); they are used now and computed again next "
-                    "time.",
-                    stacklevel=2,
-                )
-        return np.concatenate(parts)
+                could_not_keep(self.folder, error)
+        return None
 
     def gather(self, keys: Sequence[bytes]) -> np.ndarray:
         """Return the features of photos, float32 (n, d), in the order asked for.
@@ -217,16 +214,20 @@ class Shards:
     def _read(self, keys: Sequence[bytes]) -> np.ndarray:
         """Return a few photos' features, reading each shard from first to last."""
         features = np.full((len(keys), self.n_features), np.nan, np.float32)
-        wanted = sorted((self._places[p], i) for i, p in enumerate(keys) if p)
-        for shard, run in _by_shard(wanted):
+        wanted: list[tuple[int, int]] = []
+        for i, key in enumerate(keys):
+            found = self._memory.get(key, self._held.get(key))
+            if found is not None:
+                features[i] = found
+            elif key:
+                wanted.append((self._known.places[key], i))
+        for shard, run in _by_shard(sorted(wanted)):
             places, rows = np.array(run).T
             features[rows] = self._rows(self.shards[shard], places)
         return features
 
-    def _rows(self, shard: Path | np.ndarray, places: np.ndarray) -> np.ndarray:
+    def _rows(self, shard: Path, places: np.ndarray) -> np.ndarray:
         """Return the features at ascending places of a shard."""
-        if isinstance(shard, np.ndarray):
-            return shard["features"][places]
         features = np.empty((len(places), self.n_features), np.float32)
         offset, filled = len(header_of(self.dtype, 0)), 0
         with open_file(shard) as file:
@@ -259,7 +260,8 @@ def assembled(
     return features
 
 
-def _split(data: bytes) -> list[bytes]:
+def _keys_of(rows: np.ndarray) -> list[bytes]:
+    data = rows["photo"].tobytes()
     return [data[i : i + 32] for i in range(0, len(data), 32)]
 
 
@@ -275,21 +277,3 @@ def _by_shard(
             stop += 1
         yield shard, [(p & 0xFFFFFFFF, row) for p, row in wanted[start:stop]]
         start = stop
-
-
-def _warn(path: Path, what: str) -> None:
-    name = printable(path.name[:12])
-    warnings.warn(
-        f"The shard {name}… in {printable(path.parent.as_posix())} {what}. Its photos "
-        "are computed again.",
-        stacklevel=3,
-    )
-
-
-def set_aside(path: Path, why: str) -> None:
-    """Rename a damaged shard, and say so once."""
-    _warn(path, f"is set aside: {why}")
-    try:
-        path.rename(path.with_suffix(".damaged"))
-    except OSError:
-        return  # a read-only workspace: it is passed over all the same

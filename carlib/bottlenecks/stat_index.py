@@ -11,41 +11,55 @@ Windows has no such time: there nothing is entered, and every photo is read and 
 import contextlib
 import hashlib
 import os
+import re
 import struct
+import threading
 from pathlib import Path
 
 import numpy as np
 
 from carlib.bottlenecks.shard_file import ShardError, read_shard, write_shard
+from carlib.bottlenecks.status import Status, status_of, statuses_in
 
 MOST = 1 << 27  # bytes of an index: a million and a half of photos
 RACY = 3_000_000_000  # nanoseconds; FAT counts in steps of two seconds
 TRUSTED = os.name != "nt"
 PREFIX = "photos-"
-INDEX = PREFIX + "[0-9a-f]" * 64 + ".npy"  # as its name goes
+MOST_HELD_BACK = 1024  # entries: to read and hash so many photos takes a second or two
 ENTRY = np.dtype([("path", "u1", 16), ("stat", "<i8", 5), ("photo", "u1", 32)])
+_INDEX = re.compile(re.escape(PREFIX) + r"[0-9a-f]{64}\.npy")  # as its name goes
 _STAT = slice(16, 56)
 _KEY = slice(56, 88)
 
 
 class StatIndex:
-    """What is known of files from their status alone.
+    """What is known of files from their status alone; several threads may ask.
 
     Args:
-        folder: Where the index is kept; None: nowhere.
+        folder: Where the index is kept; None: nowhere. `refresh` reads it.
     """
 
     def __init__(self, folder: Path | None):
         self.folder = folder if TRUSTED else None
         self._entries: dict[bytes, bytes] = {}
-        self._files: list[Path] = []
-        self._changed = False
-        with contextlib.suppress(OSError):  # a folder that may not be entered
-            for path in sorted(folder.glob(INDEX)) if self.folder else ():
-                self._load(path)
+        self._learnt: dict[bytes, bytes] = {}  # of these, what is in no file yet
+        self._statuses: dict[str, Status | None] = {}  # of its files, mostly one
+        self._lock = threading.RLock()
 
-    def _load(self, path: Path) -> None:
-        self._files.append(path)
+    def refresh(self) -> None:
+        """Read the index, unless its files are those that were read or written last."""
+        if self.folder is None:
+            return
+        with self._lock:
+            now = statuses_in(self.folder, _INDEX.fullmatch)
+            if now == self._statuses and None not in now.values():
+                return
+            entries: dict[bytes, bytes] = {}
+            for name in sorted(now):
+                entries |= self._entries_in(self.folder / name)
+            self._entries, self._statuses = entries | self._learnt, now
+
+    def _entries_in(self, path: Path) -> dict[bytes, bytes]:
         entries: dict[bytes, bytes] = {}
         with contextlib.suppress(ShardError, OSError):  # photos are read again
             name = path.stem.removeprefix(PREFIX)
@@ -54,7 +68,8 @@ class StatIndex:
                 for start in range(0, len(data), ENTRY.itemsize):
                     entry = data[start : start + ENTRY.itemsize]
                     entries[entry[:16]] = entry
-            self._entries |= entries
+            return entries
+        return {}
 
     def key_at(self, path: Path) -> bytes | None:
         """Return the SHA-256 of a file's bytes if it is known and unchanged."""
@@ -83,28 +98,39 @@ class StatIndex:
         digest = _digest(path)
         entry = digest + _stat_bytes(status) + key
         if self._entries.get(digest) != entry:
+            self._learnt[digest] = entry  # first: a refresh takes it from there
             self._entries[digest] = entry
-            self._changed = True
 
-    def save(self) -> None:
+    def save(self, hold_back: bool = False) -> None:
+        """Write the index if it has learnt something, or much if the rest may wait."""
+        if len(self._learnt) > MOST_HELD_BACK * hold_back:
+            self.write()
+
+    def write(self) -> None:
         """Write the index, if it has learnt something, in the place of the old one."""
-        if self._changed:
-            self._replace(self._entries.values())
+        with self._lock:
+            if self._learnt:
+                self._learnt = {}
+                self._replace([*self._entries.values()])
 
     def forget_all_but(self, keys: set[bytes]) -> None:
         """Keep only the entries of these photos, in one file."""
-        kept = [e for e in self._entries.values() if e[_KEY] in keys]
-        if len(kept) < len(self._entries) or len(self._files) > 1:
-            self._replace(kept)
+        with self._lock:
+            entries = self._entries.items()
+            kept = {path: entry for path, entry in entries if entry[_KEY] in keys}
+            if len(kept) < len(entries) or len(self._statuses) > 1:
+                self._entries, self._learnt = kept, {}
+                self._replace([*kept.values()])
 
-    def _replace(self, entries) -> None:
+    def _replace(self, entries: list[bytes]) -> None:
         rows = np.frombuffer(b"".join(sorted(entries)), ENTRY)
         with contextlib.suppress(OSError):  # a read-only workspace, a full disk
             written = [write_shard(self.folder, [rows], PREFIX)] if len(rows) else []
-            for path in set(self._files).difference(written):
+            names = [path.name for path in written]
+            for name in self._statuses.keys() - names:
                 with contextlib.suppress(OSError):  # a folder of that name stays
-                    path.unlink()
-            self._files, self._changed = written, False
+                    (self.folder / name).unlink()
+            self._statuses = dict.fromkeys(names)
 
 
 def _digest(path: Path) -> bytes:
@@ -113,11 +139,4 @@ def _digest(path: Path) -> bytes:
 
 
 def _stat_bytes(status: os.stat_result) -> bytes:
-    return struct.pack(
-        "<3q2Q",
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-        status.st_ino,
-        status.st_dev & (1 << 64) - 1,
-    )
+    return struct.pack("<3q2Q", *status_of(status))

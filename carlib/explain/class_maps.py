@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -157,8 +158,18 @@ def _wanted(classes: Any, names: Sequence[str]) -> list[int] | None:
     return [list(names).index(name) for name in asked]
 
 
+_NETWORKS: WeakKeyDictionary[Any, MapNetwork] = WeakKeyDictionary()
+
+
 def _opened(backbone: Any, workspace_path: Any) -> MapNetwork:
-    """Return a backbone's maps, of the converted network that a workspace keeps."""
+    """Return a backbone's maps; they are opened once for as long as it's there."""
+    if backbone not in _NETWORKS:
+        _NETWORKS[backbone] = _open(backbone, workspace_path)
+    return _NETWORKS[backbone]
+
+
+def _open(backbone: Any, workspace_path: Any) -> MapNetwork:
+    """Open a backbone's maps, of the converted network that a workspace keeps."""
     shards = open_shards(workspace_path, backbone)
     if shards.folder:
         backbone.keep_in(shards.folder)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from carlib.backbones.architectures import ARCHS
-from carlib.backbones.backbone import Backbone
 from carlib.bottlenecks import cache as cache_module
 from carlib.bottlenecks import extract
 from carlib.bottlenecks.cache import (
@@ -20,6 +19,7 @@ from carlib.bottlenecks.cache import (
     verify_cache,
 )
 from carlib.bottlenecks.extract import compute_bottlenecks
+from tests.backbones.mine import own
 from tests.tiny import Tiny, counts, draw_photos, shards
 
 N = 12
@@ -63,11 +63,10 @@ def flip_a_bit(path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def with_network(tmp_path_factory) -> Path:
-    """A workspace with the features and the converted network of a real backbone."""
+    """A workspace with the features and the converted network of somebody's own."""
     folder = tmp_path_factory.mktemp("network")
-    backbone = Backbone("MobileNetV2-0.35", weights=None)
     some = draw_photos(folder / "photos", 2)
-    compute_bottlenecks(some, backbone, folder / "w", progress=False)
+    compute_bottlenecks(some, own(), folder / "w", progress=False)
     return folder / "w"
 
 
@@ -344,17 +343,20 @@ def test_clear_removes_a_converted_network_too(with_network, tmp_path):
 def test_a_network_is_known_of_before_the_first_features_are(tmp_path):
     """A run that was stopped in between left it, and it takes up room."""
 
-    class Stopped(Backbone):
-        def engine(self):
-            super().engine()
-            raise KeyboardInterrupt
+    backbone = own()
+    engine = backbone.engine
 
-    backbone = Stopped("MobileNetV2-0.35", weights=None)
+    def stopped():
+        engine()
+        raise KeyboardInterrupt
+
+    backbone.engine = stopped
     photos = draw_photos(tmp_path / "photos", 1)
     with pytest.raises(KeyboardInterrupt):
         compute_bottlenecks(photos, backbone, tmp_path / "w", progress=False)
     (info,) = cache_info(tmp_path / "w")
-    assert info["photos"] == 0 and info["bytes"] > 1_000_000
+    network = home(tmp_path / "w") / "network" / "network.bin"
+    assert info["photos"] == 0 and info["bytes"] > network.stat().st_size > 0
     clear_cache(tmp_path / "w")
     assert list(files(tmp_path / "w")) == ["bottlenecks/.gitignore"]
 
@@ -362,8 +364,8 @@ def test_a_network_is_known_of_before_the_first_features_are(tmp_path):
 def test_clear_of_one_arch_leaves_the_others(workspace, with_network):
     network = home(with_network)
     shutil.copytree(network, home(workspace).parent / network.name)
-    (gone,) = clear_cache(workspace, arch="mobilenetv2-0.35")
-    assert gone["arch"] == "MobileNetV2-0.35"
+    (gone,) = clear_cache(workspace, arch="mine")
+    assert gone["arch"] == "Mine"
     assert [info["arch"] for info in cache_info(workspace)] == ["Tiny"]
     before = files(workspace)
     assert "InceptionV3" in ARCHS

@@ -5,12 +5,14 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 import carlib
 from carlib.bottlenecks.cache import cache_info
+from carlib.errors import OptionError
 
 
 @pytest.fixture
@@ -72,3 +74,44 @@ def test_another_arch_set_later_is_heeded(tmp_path):
     step.set_params(arch=mobile)
     names = step.get_feature_names_out()
     assert (len(names), names[-1]) == (1792, "MobileNetV2-1.4_1791")
+
+
+def test_a_column_of_a_table_will_do_whatever_its_name(labelled, step):
+    paths = labelled[0][:6]
+    expected = step.transform(paths)
+    column = paths.to_frame("where it lies")
+    for photos in (column, column.to_numpy(), column["where it lies"]):
+        np.testing.assert_array_equal(step.transform(photos), expected)
+
+
+def test_a_column_transformer_hands_it_its_column(labelled, step):
+    paths, labels = labelled
+    table = paths.to_frame("photo").assign(year=np.arange(len(paths)))
+    parts = [("photo", step, ["photo"]), ("rest", "passthrough", ["year"])]
+    features = ColumnTransformer(parts).fit_transform(table, labels)
+    np.testing.assert_array_equal(features[:, :-1], step.transform(paths))
+
+
+def test_several_archs_features_stand_side_by_side(labelled, workspace):
+    paths = labelled[0][:4]
+    names = ["EfficientNetLite0", "EfficientNetLite0-layers"]
+    alone = [carlib.compute_bottlenecks(paths, n, workspace, False) for n in names]
+    for archs in (
+        names,
+        tuple(names),
+        "+".join(names),
+        "EfficientNetLite0 + efficientnetlite0-Layers",
+    ):
+        step = carlib.Bottlenecks(archs, workspace_path=workspace)
+        np.testing.assert_array_equal(step.transform(paths), np.hstack(alone))
+    named = step.get_feature_names_out()
+    assert named[0] == "EfficientNetLite0_0"
+    assert named[1280] == "EfficientNetLite0-layers_0" and len(named) == 1280 + 1984
+    assert clone(step).get_params() == step.get_params()
+
+
+def test_an_arch_that_is_none_or_there_twice_is_refused(labelled):
+    with pytest.raises(OptionError, match="did you mean InceptionV3"):
+        carlib.Bottlenecks("Inception").transform(labelled[0])
+    with pytest.raises(OptionError, match="different networks"):
+        carlib.Bottlenecks("EfficientNetLite0+EfficientNetLite0").transform(labelled[0])

@@ -34,6 +34,7 @@ from carlib.bottlenecks.cache import (
     verify_cache,
 )
 from carlib.bottlenecks.extract import compute_bottlenecks
+from tests.backbones.mine import own
 from tests.tiny import (
     Tiny,
     counts,
@@ -385,7 +386,7 @@ def _network_outcomes(*arguments):
 def test_a_kill_while_a_converted_network_is_kept_leaves_none_or_all_of_it(
     tmp_path, damaged
 ):
-    backbone = Backbone("EfficientNetLite0")
+    backbone = own()
     backbone.keep_in(tmp_path / "original")
     backbone.engine()
     arguments = (tmp_path / "work", tmp_path / "original", damaged)
