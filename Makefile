@@ -55,10 +55,7 @@ fuzz: $(READY)
 
 FOUND := benchmarks/bottlenecks
 
-# What it compares with is no part of the environment; the pins still hold.
 bench: $(READY)
-	@$(PIP) install -q -c requirements.txt --no-build-isolation -e ".[bench]" \
-	  || echo "The extra bench can't be installed: going on with what is here."
 	@$(PY) benchmarks/bottlenecks.py --json $(FOUND).json --figure $(FOUND).png $(args)
 
 lab: $(READY)

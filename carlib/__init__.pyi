@@ -1,5 +1,7 @@
 """The public names, and where each of them lives."""
 
+from .app.html import write_html as write_html
+from .app.web import write_web as write_web
 from .audits.audit import audit as audit
 from .audits.found import Audit as Audit
 from .backbones.architectures import ARCHS as ARCHS
@@ -59,9 +61,9 @@ from .explain.class_maps import ClassMaps as ClassMaps
 from .explain.class_maps import class_maps as class_maps
 from .explain.feature_map import feature_map as feature_map
 from .explain.nearest import nearest as nearest
+from .exports.export import export as export
 from .messages import require as require
 from .model.confidence import Confidence as Confidence
-from .model.export import export as export
 from .model.model import ImageClassificationModel as ImageClassificationModel
 from .model.model import load_model as load_model
 from .pages.clinic import clinic as clinic
@@ -80,7 +82,9 @@ from .plots.pairs import plot_pairs as plot_pairs
 from .plots.photos import show_mistakes as show_mistakes
 from .plots.photos import show_photos as show_photos
 from .plots.reliability import plot_reliability as plot_reliability
+from .training.classifier import ImageClassifier as ImageClassifier
 from .training.early_stopping import EarlyStopping as EarlyStopping
+from .training.fine_tune import fine_tune as fine_tune
 from .training.options import RECOMMENDED as RECOMMENDED
 from .training.options import TrainingOptions as TrainingOptions
 from .training.progress import BottleneckMetrics as BottleneckMetrics

@@ -24,7 +24,7 @@ print(accuracy - low, high, carlib.ARCHS[0].lower(), carlib.__version__.split(".
 features = carlib.compute_bottlenecks(train, carlib.Backbone("InceptionV3"))
 print(features.shape)
 loaded = carlib.load_model(model.save("ImageModel.zip", metrics))
-carlib.export(loaded, "exported", formats=["pb"])["pb"].exists()
+carlib.export(loaded, "exported", ["pb", "onnx"], photos=train)["pb"].exists()
 carlib.plot_history(model).savefig("history.png")
 found: carlib.Audit = carlib.audit(photos, decisions="labels.patch.csv")
 carlib.plot_pairs(found, n=4).savefig("pairs.png")
@@ -61,6 +61,13 @@ blamed: carlib.Blame = carlib.blame(model, validation, train, n=3, leave_out=Tru
 print(maps.together().shape, blamed.sentence(0), blamed.table["share"].max())
 print(carlib.nearest(model, ["photo.jpg"], train)["is_copy"].any())
 carlib.plot_feature_map(carlib.feature_map(model, photos), pictures=9).get_title()
+print(loaded.predict_proba(["photo.jpg"]).shape, loaded.classes_[0])
+classifier = carlib.ImageClassifier("A+B", l2="auto", workspace_path=None)
+classifier.fit(train.image_path, train.damage_class).model_.save("ImageModel.zip")
+print(classifier.predict(["photo.jpg"])[0], classifier.predict_proba(["a.jpg"]).max())
+tuned: carlib.ImageClassificationModel = carlib.fine_tune(model, train, layers=7)
+print(tuned.backbones[0].weights_name, tuned.history["accuracy"].max())
+print(carlib.write_html(model, "m.html").name, carlib.write_web(model, "page", train))
 try:
     loaded.predict(["photo.jpg"], on_error="skip")
 except carlib.ImageError as error:

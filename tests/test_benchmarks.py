@@ -163,7 +163,7 @@ def test_the_benchmark_of_the_csv_tells_its_speed_and_memory(sample, tmp_path):
     few = ("--data", sample, "--photos", 60, "--rounds", 1)
     said = run("answers.py", *few, "--json", tmp_path / "found.json")
     found = json.loads((tmp_path / "found.json").read_text("utf-8"))
-    assert list(found["seconds"]) == ["engine", "predict", "csv"]
+    assert list(found["seconds"]) == ["engine", "predict", "csv", "start"]
     assert all(times[0] > 0 for times in found["seconds"].values())
     assert list(found["peak_mb"]) == ["12", "60"]
     assert "| csv " in said and "Peak memory: " in said

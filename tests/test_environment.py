@@ -30,13 +30,10 @@ def project() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
-ASIDE = {"bench"}  # no part of the environment: what needs it installs it
-
-
 def direct() -> list[Requirement]:
     """What the environment holds by name: pyproject.toml's, but for carlib itself."""
     extras = project()["optional-dependencies"].items()
-    lines = [line for name, extra in extras if name not in ASIDE for line in extra]
+    lines = [line for name, extra in extras for line in extra]
     lines = [*project()["dependencies"], *lines]
     found = [Requirement(line) for line in lines]
     return [r for r in found if r.name != "carlib"]

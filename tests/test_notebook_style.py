@@ -10,7 +10,7 @@ import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 PATHS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
-STEPS = ("Install", "Load", "Define", "Train", "Evaluate", "Save", "Improve")
+STEPS = ("Install", "Load", "Define", "Train", "Evaluate", "Save", "Consume", "Improve")
 NAMES = [
     "01_install",
     "02_load_data",
@@ -18,6 +18,7 @@ NAMES = [
     "04_train",
     "05_evaluate",
     "06_save_model",
+    "07_consume_model",
     "08_improve_model",
 ]
 

@@ -1,8 +1,8 @@
 """The notebooks run in order, hand over files, and the runner catches what goes wrong.
 
-The six run twice on the drawn sample (for most tests need what they make), and 08 on
-what they have made, in a slow test; notebooks that misbehave are made here, beside a
-copy of the runner.
+The six run twice on the drawn sample (for most tests need what they make), and 07 and
+08 on what they have made, in slow tests; notebooks that misbehave are made here, beside
+a copy of the runner.
 """
 
 import csv
@@ -209,6 +209,7 @@ def test_notebooks_run_again_alone_compute_no_bottleneck_and_say_the_same(
         ("04", "photos.csv", "02_load_data"),
         ("05", "photos.csv", "02_load_data"),
         ("06", "trained.zip", "04_train"),
+        ("07", "exported", "06_save_model"),
         ("08", "photos.csv", "02_load_data"),
     ],
 )
@@ -219,6 +220,18 @@ def test_a_notebook_without_its_inputs_says_which_makes_them(
     assert result.returncode == 1
     assert f"DataError: No {missing} in " in result.stderr
     assert f"Run {maker}.ipynb first" in result.stderr
+
+
+@pytest.mark.slow
+def test_07_asks_three_programs_and_gets_one_answer(first, workspace):
+    result = run("--only", "07", "--workspace", workspace)
+    assert result.returncode == 0, result.stdout + result.stderr
+    notebook = nbformat.read(workspace / "executed" / "07_consume_model.ipynb", 4)
+    said = shown(notebook)
+    found = re.search(r"Largest difference between two programs: (\S+)", said)
+    assert found and float(found[1]) < 1e-4
+    assert "the three programs give one answer: True" in said
+    assert pictures(notebook) == 1
 
 
 @pytest.mark.slow

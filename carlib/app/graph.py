@@ -9,14 +9,12 @@ networks consist of the twenty that stand in `_TRANSLATORS`.
 """
 
 import math
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from carlib import runtime
 from carlib.backbones import graphs
 from carlib.errors import ExportError
 
@@ -52,13 +50,7 @@ def onnx_graph(arch: str, weights: str) -> bytes:
             f"{arch} is a network of somebody's own, and a page can't hold it.",
             hint="The formats saved_model and onnx can.",
         )
-    return _Translation(weights).of(_opened(arch)).SerializeToString()
-
-
-def _opened(arch: str) -> Any:
-    """Return a network as OpenVINO has it, its weights left open."""
-    with zipfile.ZipFile(graphs.FOLDER / f"{arch}.zip") as archive:
-        return runtime.core().read_model(*map(archive.read, graphs.PARTS))
+    return _Translation(weights).of(graphs.opened(arch)).SerializeToString()
 
 
 @dataclass
@@ -301,6 +293,6 @@ def onnx() -> Any:
     except ImportError as error:
         raise ExportError(
             "The formats web and html need the package onnx.",
-            hint='Install it: pip install "carlib[onnx]"',
+            hint="Run: pip install onnx",
         ) from error
     return onnx

@@ -123,10 +123,8 @@ class Backbone:
         Example:
             >>> vgg = keras.applications.VGG16(include_top=False, pooling="avg",
             ...     input_shape=(224, 224, 3))
-            >>> preprocess = keras.applications.vgg16.preprocess_input
-            >>> backbone = carlib.Backbone.from_keras(
-            ...     vgg, name="VGG16", preprocessing=preprocess)
-            >>> model = carlib.ImageClassificationTrainer(arch=backbone).fit(train)
+            >>> backbone = carlib.Backbone.from_keras(vgg, name="VGG16",
+            ...     preprocessing=keras.applications.vgg16.preprocess_input)
         """
         made = own.architecture_of(model, name, preprocessing, interpolation)
         return cls(made, "own", precision=precision, calibration=calibration)
@@ -200,8 +198,7 @@ class Backbone:
     def fingerprint(self) -> str:
         """What features depend on besides the photo's bytes, as 64 hex digits.
 
-        It is by the weights themselves, not by where they came from: a saved model's
-        backbone has the same (save that random ones go by their seed).
+        It is by the weights themselves (random ones: their seed), whose file may move.
         """
         return self._fingerprint
 
@@ -227,8 +224,7 @@ class Backbone:
     def weights_vector(self) -> np.ndarray:
         """Return all weights, float32 (n,), one after another in Keras's order.
 
-        They are read once: what the fingerprint stands for is what the network gets,
-        whatever happens to the file meanwhile.
+        They are read once, whatever happens to the file meanwhile.
 
         Raises:
             WeightsError: They can't be read, or don't fit the network.
@@ -276,16 +272,11 @@ class Backbone:
     def keep_in(self, folder: Path) -> None:
         """Take a folder in which the network as OpenVINO has it is kept.
 
-        With it, a later process needs neither TensorFlow and the conversion nor, of an
-        int8 network, the calibration. Others of carlib's own networks need no keeping
-        (see `graphs`). Where the folder can't be written to, nothing is kept.
+        It spares a later process the conversion, or an int8 network's calibration.
+        Others of carlib's own need no keeping: see `graphs`.
         """
-        self._folder = None if self._is_ready else folder
-
-    @property
-    def _is_ready(self) -> bool:
-        """Whether its graph is at hand, and only the weights are to be put in."""
-        return self.calibration is None and graphs.is_ready(self.arch)
+        is_ready = self.calibration is None and graphs.is_ready(self.arch)
+        self._folder = None if is_ready else folder
 
     def engine(self) -> engines.Engine:
         """Return what executes the network on this machine; made once."""

@@ -26,6 +26,12 @@ def is_ready(arch: str) -> bool:
     return (FOLDER / f"{arch}.zip").is_file()
 
 
+def opened(arch: str) -> Any:
+    """Return a network as OpenVINO has it, with its weights as further inputs."""
+    with zipfile.ZipFile(FOLDER / f"{arch}.zip") as archive:
+        return runtime.core().read_model(*map(archive.read, PARTS))
+
+
 def joined(arch: str, vector: np.ndarray) -> Any:
     """Return a network as OpenVINO has it: uint8 pixels (n, size, size, 3) to features.
 
@@ -35,8 +41,7 @@ def joined(arch: str, vector: np.ndarray) -> Any:
     Raises:
         WeightsError: They are another network's.
     """
-    with zipfile.ZipFile(FOLDER / f"{arch}.zip") as archive:
-        model = runtime.core().read_model(*map(archive.read, PARTS))
+    model = opened(arch)
     _, *weights = model.get_parameters()
     shapes = [tuple(weight.partial_shape.to_shape()) for weight in weights]
     ends = np.cumsum([math.prod(shape) for shape in shapes])

@@ -12,21 +12,30 @@ from carlib.errors import OptionError
 def backbones_of(arch: Any) -> tuple[Backbone, ...]:
     """Return the backbones that `arch` stands for: a name, a `Backbone`, or a list.
 
+    "A+B" is the list of A and B.
+
     Raises:
         OptionError: It names no network, or one twice.
         WeightsError: The weights aren't there and can't be had.
     """
-    archs = arch if isinstance(arch, list | tuple) else [arch]
-    backbones = [Backbone(resolve_arch(a)) if isinstance(a, str) else a for a in archs]
+    parts = parts_of(arch)
+    backbones = [Backbone(resolve_arch(a)) if isinstance(a, str) else a for a in parts]
     names = [backbone.arch for backbone in backbones]
     if not names or len(set(names)) < len(names):
         raise OptionError(f"arch must name different networks. Received: {names}")
     return tuple(backbones)
 
 
+def parts_of(arch: Any) -> list[Any]:
+    """Return what an `arch` names, one after another: names and `Backbone`s."""
+    parts = arch if isinstance(arch, list | tuple) else [arch]
+    split = [each.split("+") if isinstance(each, str) else [each] for each in parts]
+    return [p.strip() if isinstance(p, str) else p for each in split for p in each]
+
+
 def problems_of(arch: Any) -> Iterator[str]:
     """Yield what is wrong with an `arch`, without a look at any weights."""
-    for each in arch if isinstance(arch, list | tuple) else [arch]:
+    for each in parts_of(arch):
         if not isinstance(each, str | Backbone):
             yield (
                 "arch must be the name of a network, a Backbone, or a list of them. "

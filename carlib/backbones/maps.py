@@ -111,20 +111,36 @@ def _cut_openvino(backbone: Backbone) -> tuple[engines.Engine, list]:
 
 def _cut_tensorflow(backbone: Backbone) -> tuple[engines.Engine, list]:
     """Return an engine whose output is all maps, flat, one after another."""
-    tf, whole = runtime.tensorflow(), backbone.frozen()
-    found = _pooled(backbone, whole.outputs[0].op, _read_tensorflow)
-    pruned = whole.prune(whole.inputs, [each.tensor for each in found])
+    tf, (run, shapes) = runtime.tensorflow(), with_maps(backbone)
 
     def flat(pixels: Any) -> list[Any]:
-        turned = (
-            tf.transpose(tensor, each.channels_last)
-            for tensor, each in zip(pruned(pixels), found, strict=True)
-        )
-        parts = [tf.reshape(each, (len(pixels), -1)) for each in turned]
+        parts = [tf.reshape(each, (len(pixels), -1)) for each in run(pixels)[1:]]
         return [tf.concat(parts, axis=1)]
 
-    engine = engines.TensorFlowEngine(flat, backbone.precision)
-    return engine, [each.grid for each in found]
+    return engines.TensorFlowEngine(flat, backbone.precision), shapes
+
+
+def with_maps(backbone: Backbone) -> tuple[Callable[[Any], list[Any]], list]:
+    """Return a backbone as a TensorFlow function that gives its maps, too.
+
+    Returns:
+        What takes pixels, uint8 (n, size, size, 3), and gives the features and then
+        each map, float32 (n, height, width, channels); and the maps' shapes.
+
+    Raises:
+        OptionError: The features are no means over space.
+    """
+    tf, whole = runtime.tensorflow(), backbone.frozen()
+    found = _pooled(backbone, whole.outputs[0].op, _read_tensorflow)
+    outputs = [whole.outputs[0], *(each.tensor for each in found)]
+    pruned = whole.prune(whole.inputs, outputs)
+
+    def run(pixels: Any) -> list[Any]:
+        features, *maps = pruned(pixels)
+        pairs = zip(maps, found, strict=True)
+        return [features, *(tf.transpose(m, each.channels_last) for m, each in pairs)]
+
+    return run, [each.grid for each in found]
 
 
 # What is read of a node: its kind, what goes into it, each with its node and its shape,

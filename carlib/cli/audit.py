@@ -6,6 +6,8 @@ import click
 
 from carlib.cli import terminal
 from carlib.cli.terminal import (
+    ARCH,
+    DATA,
     PATH,
     decisions_in,
     json_option,
@@ -17,10 +19,11 @@ from carlib.cli.terminal import (
 
 
 @click.command(cls=terminal.Command)
-@click.argument("data")
+@click.argument("data", type=DATA)
 @option(
     "--arch",
     metavar="NAME",
+    type=ARCH,
     default="EfficientNetLite0",
     help="The backbone whose features tell what is alike.",
 )

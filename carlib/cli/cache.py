@@ -6,7 +6,14 @@ from typing import Any
 import click
 
 from carlib.cli import terminal
-from carlib.cli.terminal import json_option, option, show, stdout_kept, workspace_option
+from carlib.cli.terminal import (
+    ARCH,
+    json_option,
+    option,
+    show,
+    stdout_kept,
+    workspace_option,
+)
 from carlib.errors import OptionError
 
 
@@ -76,7 +83,7 @@ def compact(folder: str, as_json: bool) -> None:
 
 
 @cache.command()
-@option("--arch", metavar="NAME", help="Only what this backbone computed.")
+@option("--arch", metavar="NAME", type=ARCH, help="Only what this backbone computed.")
 @option("--yes", is_flag=True, help="Remove without asking.")
 @workspace_option("folder")
 @json_option

@@ -7,6 +7,7 @@ import click
 
 from carlib.cli import terminal
 from carlib.cli.terminal import (
+    DATA,
     PATH,
     json_option,
     of_subset,
@@ -39,7 +40,7 @@ class Recall(click.ParamType):
 
 @click.command(cls=terminal.Command)
 @click.argument("model", type=PATH)
-@click.argument("data")
+@click.argument("data", type=DATA)
 @option("--min-macro", type=SHARE, help="The least macro-accuracy.")
 @option("--min-micro", type=SHARE, help="The least micro-accuracy.")
 @option("--max-log-loss", type=click.FloatRange(0), help="The highest log-loss.")

@@ -7,6 +7,8 @@ import click
 
 from carlib.cli import terminal
 from carlib.cli.terminal import (
+    ARCH,
+    DATA,
     PATH,
     decisions_in,
     json_option,
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=terminal.Command)
-@click.argument("data")
+@click.argument("data", type=DATA)
 @option(
     "--output",
     metavar="FILE",
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 @option(
     "--arch",
     metavar="NAME",
+    type=ARCH,
     default="EfficientNetLite0",
     help="The backbone whose features tell what is alike.",
 )

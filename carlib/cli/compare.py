@@ -8,7 +8,9 @@ import click
 
 from carlib.cli import terminal
 from carlib.cli.terminal import (
+    ARCH,
     COUNT,
+    DATA,
     PATH,
     json_option,
     of_subset,
@@ -33,11 +35,12 @@ PICTURES = (".png", ".svg", ".pdf")
 
 
 @click.command(cls=terminal.Command)
-@click.argument("data")
+@click.argument("data", type=DATA)
 @option(
     "--arch",
     "archs",
     metavar="NAME[+NAME…]",
+    type=ARCH,
     multiple=True,
     required=True,
     help="A backbone, or joined ones; give it twice or more.",

@@ -8,7 +8,9 @@ import click
 from carlib.cli import terminal
 from carlib.cli.compare import check_picture, drawn
 from carlib.cli.terminal import (
+    ARCH,
     COUNT,
+    DATA,
     PATH,
     json_option,
     of_subset,
@@ -26,10 +28,11 @@ if TYPE_CHECKING:
 
 
 @click.command("learning-curve", cls=terminal.Command)
-@click.argument("data")
+@click.argument("data", type=DATA)
 @option(
     "--arch",
     metavar="NAME[+NAME…]",
+    type=ARCH,
     default="auto",
     help="The backbone, or joined ones.",
 )

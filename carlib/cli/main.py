@@ -1,15 +1,21 @@
-"""The command `carlib`: evaluate, export; and those from next door."""
+"""The command `carlib`: evaluate; and those from next door."""
 
 import click
 
 from carlib import __version__
 from carlib.cli import (
+    app,
     audit,
     cache,
     check,
     clinic,
     compare,
+    costs,
+    doctor,
     drift,
+    export,
+    fine_tune,
+    label_next,
     learning_curve,
     predict,
     prove,
@@ -18,6 +24,7 @@ from carlib.cli import (
     train,
 )
 from carlib.cli.terminal import (
+    DATA,
     PATH,
     json_option,
     of_subset,
@@ -48,12 +55,18 @@ def main() -> None:
     terminal.show_any_name()
 
 
+main.add_command(app.app)
 main.add_command(audit.audit)
 main.add_command(cache.cache)
 main.add_command(check.check)
 main.add_command(clinic.clinic)
 main.add_command(compare.compare)
+main.add_command(costs.costs)
+main.add_command(doctor.doctor)
 main.add_command(drift.drift)
+main.add_command(export.export)
+main.add_command(fine_tune.fine_tune)
+main.add_command(label_next.label_next)
 main.add_command(learning_curve.learning_curve)
 main.add_command(predict.predict)
 main.add_command(prove.prove)
@@ -63,7 +76,7 @@ main.add_command(train.train)
 
 @main.command()
 @click.argument("model", type=PATH)
-@click.argument("data")
+@click.argument("data", type=DATA)
 @option(
     "--subset",
     type=click.Choice(["V", "T", "test", "all"]),
@@ -95,38 +108,3 @@ def evaluate(
         metrics = evaluate(loaded.predict(photos, on_error=on_error))
     figures = {"model": model, "data": data, "subset": subset, **metrics.to_dict()}
     show(as_json, figures, str(metrics))
-
-
-@main.command()
-@click.argument("model", type=PATH)
-@click.argument("folder", metavar="DIR", type=PATH)
-@option(
-    "--format",
-    "formats",
-    type=click.Choice(["saved_model", "pb"]),
-    multiple=True,
-    default=["saved_model", "pb"],
-    help="May be given more than once.",
-)
-@option("--overwrite", is_flag=True, help="Replace an export in DIR.")
-@json_option
-def export(
-    model: str, folder: str, formats: tuple[str, ...], overwrite: bool, as_json: bool
-) -> None:
-    """Write MODEL, a saved one, into DIR for plain TensorFlow.
-
-    \b
-    Examples:
-      carlib export ImageModel.zip exported
-      carlib export ImageModel.zip exported --format pb --overwrite
-    """
-    from carlib.model.export import export
-    from carlib.model.model import load_model
-
-    with stdout_kept(as_json):
-        loaded = load_model(model)
-        paths = export(loaded, folder, formats, overwrite)
-    exported = {name: str(path) for name, path in paths.items()}
-    figures = {"exported": exported, "class_names": list(loaded.class_names)}
-    text = "\n".join(f"{name}: {path}" for name, path in exported.items())
-    show(as_json, {"model": model, **figures}, text)

@@ -1,4 +1,4 @@
-"""The command `carlib predict`: a line a photo, or JSON."""
+"""The command `carlib predict`: a line a photo, JSON, or a CSV that grows."""
 
 import sys
 from collections.abc import Sequence
@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from carlib.cli import terminal
+from carlib.cli.answers import answers_text, names_on_stdin, write_answers
 from carlib.cli.terminal import (
     COUNT,
     PATH,
@@ -34,22 +36,47 @@ SURE = ("refused", "why", "distance")  # what a model with confidence tells, too
     default=3,
     help="Classes to show a photo.",
 )
+@option(
+    "--csv",
+    "table",
+    metavar="FILE",
+    type=PATH,
+    help="Write a row a photo as they come; photos with a row there are left out.",
+)
 @on_error_option
 @json_option
+@click.pass_context
 def predict(
-    model: str, photos: tuple[str, ...], top: int, on_error: str, as_json: bool
+    ctx: click.Context,
+    model: str,
+    photos: tuple[str, ...],
+    top: int,
+    table: str | None,
+    on_error: str,
+    as_json: bool,
 ) -> None:
     """Name the damage in each PHOTO by MODEL, a saved one.
 
     A PHOTO is a file, a folder of them, or - for one photo on stdin.
 
+    With --csv there may be any number of photos, a - stands for their paths on stdin,
+    and one that can't be read is a row that says why. The same command again goes on
+    where it was stopped or killed.
+
     \b
     Examples:
       carlib predict ImageModel.zip photo.jpg folder
       carlib predict ImageModel.zip - --json < photo.jpg
+      carlib predict ImageModel.zip folder --csv answers.csv
+      find . -name "*.jpg" | carlib predict ImageModel.zip - --csv answers.csv
     """
     from carlib.model.model import load_model
 
+    if table:
+        if ctx.get_parameter_source("on_error") == ParameterSource.COMMANDLINE:
+            raise click.UsageError("--csv has a row for each photo: no --on-error.")
+        _write(model, photos, table, as_json)
+        return
     with stdout_kept(True):  # on stdout stand the answers alone
         names = [name for photo in photos for name in files_of(photo)]
         loaded = load_model(model)
@@ -58,6 +85,22 @@ def predict(
     rows = prediction_rows(names, table, loaded.class_names)
     text = predictions_text(rows, top)
     show(as_json, {"model": model, "predictions": rows}, text)
+
+
+def _write(model: str, photos: tuple[str, ...], table: str, as_json: bool) -> None:
+    """Write the answers to a CSV, and say how many there are."""
+    from carlib.model.model import load_model
+
+    terminal.check_output(Path(table), "--csv", "answers.csv")
+    with stdout_kept(as_json):
+        names = [name for photo in photos for name in _listed(photo)]
+        counts = write_answers(load_model(model), model, names, table)
+    figures = {"model": model, "csv": table, **counts}
+    show(as_json, figures, answers_text(table, counts))
+
+
+def _listed(photo: str) -> list[str]:
+    return names_on_stdin() if photo == "-" else files_of(photo)
 
 
 def files_of(photo: str) -> list[str]:

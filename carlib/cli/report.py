@@ -6,6 +6,7 @@ import click
 
 from carlib.cli import terminal
 from carlib.cli.terminal import (
+    DATA,
     PATH,
     json_option,
     option,
@@ -17,7 +18,7 @@ from carlib.cli.terminal import (
 
 @click.command(cls=terminal.Command)
 @click.argument("model", type=PATH)
-@click.argument("data")
+@click.argument("data", type=DATA)
 @option(
     "--output",
     metavar="FILE",

@@ -1,6 +1,7 @@
 """What the commands share: errors in words, JSON alone on stdout, photos from names."""
 
 import contextlib
+import difflib
 import functools
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from carlib import interrupts
 from carlib.errors import (
@@ -47,8 +49,58 @@ class FilePath(click.ParamType):
         """Return the path with the home folder's own."""
         return str(as_path(value)) if value != "-" else value
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Let the shell complete it as it does any file."""
+        return [CompletionItem(incomplete, type="file")]
 
-PATH = FilePath()
+
+class DataSource(click.ParamType):
+    """Where data are: a path, or one of the words that stand for some."""
+
+    name = "data"
+    words = ("auto", "download", "sample")
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete a word that was begun, else a file."""
+        begun = [
+            word for word in self.words if incomplete and word.startswith(incomplete)
+        ]
+        words = [CompletionItem(word) for word in begun]
+        return words or PATH.shell_complete(ctx, param, incomplete)
+
+
+class Archs(click.ParamType):
+    """The name of a backbone, or of several, joined as A+B; carlib checks them."""
+
+    name = "arch"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete the last of the names, whatever its case."""
+        from carlib.backbones.architectures import ARCHS
+
+        before, plus, begun = incomplete.rpartition("+")
+        names = ARCHS if plus else ("auto", *ARCHS)
+        found = [n for n in names if n.casefold().startswith(begun.casefold())]
+        return [CompletionItem(f"{before}{plus}{name}") for name in found]
+
+
+class Words(click.Choice[str]):
+    """One of some words; for another the one that may have been meant is named."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Say which there are, and which may have been meant."""
+        said = super().get_invalid_choice_message(value, ctx)
+        meant = difflib.get_close_matches(str(value), list(self.choices), 1)
+        return f"{said} Did you mean {meant[0]}?" if meant else said
+
+
+PATH, DATA, ARCH = FilePath(), DataSource(), Archs()
 # Under its own name, workspace, Ctrl-C tells that what was computed is kept there.
 workspace_option = functools.partial(
     option,
@@ -138,7 +190,9 @@ def show(as_json: bool, figures: dict[str, Any], text: str) -> None:
     click.echo(plain)
 
 
-def check_output(path: Path) -> None:
+def check_output(
+    path: Path, name: str = "--output", such_as: str = "ImageModel.zip"
+) -> None:
     """Refuse a place that can't be written to: before the work, not after.
 
     Raises:
@@ -147,8 +201,8 @@ def check_output(path: Path) -> None:
     problem = why_not_writable(path)
     if problem:
         raise OptionError(
-            f"--output must be a file in a folder that can be written to; {problem}.",
-            hint="Name another one, such as --output ImageModel.zip.",
+            f"{name} must be a file in a folder that can be written to; {problem}.",
+            hint=f"Name another one, such as {name} {such_as}.",
         )
 
 

@@ -9,7 +9,9 @@ from click.core import ParameterSource
 
 from carlib.cli import terminal
 from carlib.cli.terminal import (
+    ARCH,
     COUNT,
+    DATA,
     PATH,
     json_option,
     on_error_option,
@@ -48,11 +50,12 @@ class Strength(click.ParamType):
 
 
 @click.command(cls=terminal.Command)
-@click.argument("data")
+@click.argument("data", type=DATA)
 @option(
     "--arch",
     "archs",
     metavar="NAME[+NAME…]",
+    type=ARCH,
     multiple=True,
     default=["auto"],
     help="The backbone, or joined ones, or auto.",

@@ -13,7 +13,7 @@ from carlib.errors import DataError
 # Columns of the tables that carlib makes: a class of that name could not be told apart.
 RESERVED = frozenset(
     ("image_path", "damage_class", "subset", "error", "predicted_label", "score")
-    + ("refused", "why", "distance")
+    + ("refused", "why", "distance", "model_id")
 )
 LONGEST = 200  # characters
 _JOINED = re.compile(r"(?<=[^\x00-\x7f])[\u200c\u200d](?=[^\x00-\x7f])")

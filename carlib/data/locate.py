@@ -45,13 +45,13 @@ def locate_data(
     Example:
         >>> photos = carlib.load_index(carlib.locate_data("sample"))
     """
-    home = _near(Path(home).expanduser() if home is not None else _default_home())
+    home = _near(Path(home).expanduser() if home is not None else default_home())
     if source == "auto":
         folder, why = _automatic(home)
     elif source == "download":
         folder, why = _downloaded(home)
     elif source == "sample":
-        folder, why = _sample(), "the drawn sample, as asked for"
+        folder, why = sample_folder(), "the drawn sample, as asked for"
     else:
         folder, why = _given(Path(source), home), "as given"
     folder = _near(_without_wrapper(folder))
@@ -67,7 +67,7 @@ def _automatic(home: Path) -> tuple[Path, str]:
         return _downloaded(home)
     except (DataError, ArchiveError) as error:
         say(str(error))
-        return _sample(), "the drawn sample instead"
+        return sample_folder(), "the drawn sample instead"
 
 
 def _given(path: Path, home: Path, origin: str = "") -> Path:
@@ -172,14 +172,15 @@ def _check_writable(home: Path) -> None:
         ) from error
 
 
-def _default_home() -> Path:
+def default_home() -> Path:
+    """Return where a zip or the download is unpacked if nobody says."""
     here = Path.cwd()
     homes = [p / "data" for p in (here, *here.parents)]
     checkouts = (p for p in homes if (p / "sample" / "index.csv").is_file())
     return next(checkouts, homes[0])
 
 
-def _sample() -> Path:
+def sample_folder() -> Path:
     """Return the drawn sample: inside the package, or in carlib's own checkout."""
     package = Path(__file__).resolve().parents[1]
     places = [package / "sample", package.parent / "data" / "sample"]
@@ -192,7 +193,7 @@ def _sample() -> Path:
 def is_sample(folder: Path) -> bool:
     """Tell, by its index, whether a folder holds the drawn sample, wherever it lies."""
     with contextlib.suppress(OSError, ValueError, DataError):
-        return _index_of(folder) == _index_of(_sample())
+        return _index_of(folder) == _index_of(sample_folder())
     return False
 
 

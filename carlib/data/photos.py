@@ -87,9 +87,7 @@ def read_ahead(
             photo.error = error.message
         return photo
 
-    from joblib import cpu_count  # which knows what a container may use
-
-    n_threads = cpu_count()
+    n_threads = usable_cores()
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="carlib-reading")
     ahead: deque[Future] = deque()
     left = iter(rows)
@@ -102,6 +100,13 @@ def read_ahead(
             yield from ahead.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use, as of a container, too."""
+    from joblib import cpu_count
+
+    return cpu_count()
 
 
 def read_content(

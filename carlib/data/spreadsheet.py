@@ -25,12 +25,17 @@ def write_csv(table: pd.DataFrame, path: str | os.PathLike) -> None:
     Example:
         >>> carlib.write_csv(model.predict(photos), "predictions.csv")
     """
-    safe = table.rename(columns=lambda name: _guarded(str(name)))
-    safe = safe.map(lambda value: _guarded(value) if isinstance(value, str) else value)
-    text = safe.to_csv(index=False, lineterminator="\n")
     path = as_path(path)
     with named_in_errors(path):
-        write_bytes(path, text.encode("utf-8", "surrogateescape"))
+        write_bytes(path, as_csv(table))
+
+
+def as_csv(table: pd.DataFrame, header: bool = True) -> bytes:
+    """Return a table as what `write_csv` writes, or its rows alone."""
+    safe = table.rename(columns=lambda name: guarded(str(name)))
+    safe = safe.map(lambda value: guarded(value) if isinstance(value, str) else value)
+    text = safe.to_csv(index=False, header=header, lineterminator="\n")
+    return text.encode("utf-8", "surrogateescape")
 
 
 def read_csv(path: str | os.PathLike) -> pd.DataFrame:
@@ -59,7 +64,7 @@ def read_csv(path: str | os.PathLike) -> pd.DataFrame:
         )
         if not isinstance(table.index, pd.RangeIndex):
             raise ValueError("rows have more fields than its header")
-        table = table.rename(columns=_bare).map(_bare)
+        table = table.rename(columns=bare).map(bare)
         names = list(table.columns)
         numbers = names[names.index("score") :] if "score" in names else []
         if {"refused", "why", "distance"} <= set(names):  # as predict tells them
@@ -73,9 +78,11 @@ def read_csv(path: str | os.PathLike) -> pd.DataFrame:
         raise DataError(f"{path} is not a table that can be read: {reason}.") from error
 
 
-def _guarded(text: str) -> str:
+def guarded(text: str) -> str:
+    """Return a text with an apostrophe in front if it could be taken for a formula."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
+    """Return the text that `guarded` was given."""
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text

@@ -230,7 +230,8 @@ def _notes_on_counts(rows: list[Row]) -> Iterator[str]:
 
 def about(photos: pd.DataFrame) -> list[str]:
     """Return what a reader of figures got on these photos must know, if anything."""
-    folders = {Path(path).absolute().parent.parent for path in photos.image_path}
+    paths = [each for each in photos.image_path if isinstance(each, str | os.PathLike)]
+    folders = {Path(path).absolute().parent.parent for path in paths}
     if any(is_sample(folder) for folder in folders):
         return ["The photos are the drawn sample: figures say nothing of real cars."]
     return []

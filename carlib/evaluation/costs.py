@@ -1,7 +1,9 @@
 """Decide by money: the answer that costs least, or a person where that is cheaper."""
 
 import dataclasses
+import difflib
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -100,7 +102,7 @@ def costs(
         61% of 302 photos need nobody, 2% of them wrong.
     """
     names = class_names_of(predictions)
-    matrix = _matrix(cost_matrix, names)
+    matrix = matrix_of(cost_matrix, names)
     check_cost(cost_of_review)
     labels, scores = usable_rows(predictions.rename(columns=str), names)
     actual = _indices(labels, names)
@@ -157,7 +159,7 @@ def decide(
     """
     table = _table_of(cost_matrix)
     names = [str(name) for name in table.columns]
-    matrix = _matrix(table, names)
+    matrix = matrix_of(table, names)
     check_cost(cost_of_review)
     scores = scores_of(predictions, names)
     good = np.isfinite(scores).all(axis=1)
@@ -229,19 +231,15 @@ def _table_of(cost_matrix: CostMatrix) -> pd.DataFrame:
     return table.set_index(table.columns[0])
 
 
-def _matrix(cost_matrix: CostMatrix, names: Any) -> np.ndarray:
+def matrix_of(cost_matrix: CostMatrix, names: Any) -> np.ndarray:
     """Return costs, float64 (actual, answered), in the order of the classes.
 
     Raises:
         DataError: With each class and cell that is wrong.
     """
     table = _table_of(cost_matrix).rename(index=str, columns=str)
-    problems = [
-        f"{what} {name!r}: {table_axis.tolist().count(name)} of them, and not 1"
-        for what, table_axis in (("row", table.index), ("column", table.columns))
-        for name in dict.fromkeys([*names, *table_axis])
-        if table_axis.tolist().count(name) != 1 or name not in names
-    ]
+    problems = [*_name_problems("row", table.index.tolist(), list(names))]
+    problems += _name_problems("column", table.columns.tolist(), list(names))
     if problems:
         raise _no_matrix(problems)
     table = table.loc[list(names), list(names)]
@@ -253,6 +251,18 @@ def _matrix(cost_matrix: CostMatrix, names: Any) -> np.ndarray:
     if problems:
         raise _no_matrix(problems)
     return costs
+
+
+def _name_problems(what: str, given: list[str], names: list[str]) -> Iterator[str]:
+    """Yield a line for each class that isn't there once, and each that is none."""
+    for name in names:
+        if given.count(name) != 1:
+            yield f"{what} {name!r}: {given.count(name)} of them, and not 1"
+    for name in dict.fromkeys(given):
+        if name not in names:
+            meant = difflib.get_close_matches(name, names, 1)
+            hint = f"; did you mean {meant[0]!r}?" if meant else ""
+            yield f"{what} {name!r}: there is no such class{hint}"
 
 
 def _no_matrix(problems: list[str]) -> DataError:

@@ -8,6 +8,7 @@
 | mean.npy, scale.npy | what standardises the features, float32 (n_features,) |
 | confidence.npy, references.npy | what tells when it's not sure (**) |
 | int8.xml, int8.bin | of an int8 backbone: its calibrated network, for OpenVINO |
+| README.md | the model's card, for people: it isn't read, and may be missing |
 
 (*) None of somebody's own Keras network, which only its owner can make again. A second
 backbone's members are backbone-2.npy, int8-2.xml and int8-2.bin, and so on.
@@ -41,8 +42,10 @@ FORMAT = "carlib model"
 FORMAT_VERSION = 5
 HEAD = ("kernel", "bias", "mean", "scale")  # in the order of LinearHead's
 CONFIDENCE = ("confidence.npy", "references.npy")
+CARD = "README.md"
 MAX_TOTAL = 1 << 30  # bytes; all of carlib's networks together have 530 MB
 MAX_INT8 = (4 << 20, 1 << 20)  # bytes of xml, and of weights beyond float32's
+MAX_CARD = 1 << 20  # bytes; of many classes it tells no more than of some
 MOST_FEATURES = 1 << 20  # of a network of somebody's own
 READABLE = 1 << 17  # characters of a manifest that is written for people, too
 MOST_ROWS = 10_000  # of a history that would else be too long
@@ -90,17 +93,20 @@ def write_model(
     fields: dict,
     arrays: dict[str, np.ndarray],
     networks: dict[str, bytes],
+    card: str,
 ) -> None:
     """Write a model's file atomically; the same model makes the same bytes.
 
     Args:
         fields: All of `manifest.FIELDS` but format_version and sha256.
         arrays, networks: The members, by name.
+        card: What the file says of the model to people.
 
     Raises:
         OptionError: `read_model` would not take it.
     """
     members = {name: _npy(arrays[name]) for name in sorted(arrays)} | networks
+    members[CARD] = card.encode("utf-8", "replace")
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
     data = _manifest_of(fields, hashes)
     write_zip(path, {"manifest.json": data, **members})
@@ -162,7 +168,7 @@ def read_model(
     Raises:
         ArchiveError: It's not such a file, or damaged, or from a newer carlib.
     """
-    most = len(HEAD) + len(CONFIDENCE) + 3 * MOST_BACKBONES + 1
+    most = len(HEAD) + len(CONFIDENCE) + 3 * MOST_BACKBONES + 2
     with checked_zip(path, most) as archive:
         names = archive.namelist()
         if "manifest.json" not in names:
@@ -170,12 +176,14 @@ def read_model(
         fields = _fields(read_member(archive, "manifest.json", MAX_MANIFEST))
         shapes, limits = _shapes(fields), _limits(fields)
         expected = {"manifest.json", *shapes, *limits}
-        if set(names) != expected:
-            raise _no_model(names, expected)
+        if set(names) - {CARD} != expected:
+            raise _no_model(names, {*expected, CARD})
+        limits |= {CARD: MAX_CARD} if CARD in names else {}
         limits |= {name: _n_bytes(shape) + _HEADER for name, shape in shapes.items()}
         _check_sizes(archive, limits)
         hashes = fields["sha256"]
         members = {n: _member(archive, n, limits[n], hashes) for n in limits}
+    members.pop(CARD, None)
     read = {name: _array(name, members.pop(name), shapes[name]) for name in shapes}
     return fields, read, members
 

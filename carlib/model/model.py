@@ -11,11 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from carlib.backbones import architectures
 from carlib.backbones.backbone import Backbone
-from carlib.backbones.int8 import Calibration
 from carlib.backbones.joined import name_of
-from carlib.backbones.precisions import or_float32
 from carlib.bottlenecks.extract import extract
 from carlib.data.sources import as_sources
 from carlib.display import card
@@ -24,19 +21,20 @@ from carlib.files import as_path, named_in_errors
 from carlib.model import keras_model
 from carlib.model.answers import table_of, with_labels, with_reasons
 from carlib.model.calibration import HeadCalibration
+from carlib.model.card import card_text
 from carlib.model.confidence import Confidence
 from carlib.model.evidence import with_evidence
 from carlib.model.file import (
     CONFIDENCE,
     HEAD,
     backbone_member,
-    check_network,
     int8_members,
     read_model,
     write_model,
 )
 from carlib.model.head import LinearHead
-from carlib.model.manifest import tell_of_versions, versions
+from carlib.model.manifest import tell_of_versions
+from carlib.model.parts import check_parts, described, made_backbones
 from carlib.model.shown import facts
 
 _FIGURES = dict.fromkeys(("accuracy", "cross_entropy", "learning_rate"), float)
@@ -66,7 +64,8 @@ class ImageClassificationModel:
         calibration: How the head, which has it in its numbers, was calibrated; None: it
             wasn't.
         confidence: Tells which answers aren't sure; None: nothing does.
-        workspace_path: Whose bottleneck cache `predict` uses; None: none.
+        workspace_path: Whose bottleneck cache `predict` uses; None: none. What it adds
+            there is written once it is worth a file, or at the process's end.
     """
 
     backbones: tuple[Backbone, ...]
@@ -112,6 +111,7 @@ class ImageClassificationModel:
         Example:
             >>> exact = model.at("float32").predict(photos)
         """
+        keras_model.check_untrained(self)
         backbones = tuple(backbone.at(precision) for backbone in self.backbones)
         return dataclasses.replace(self, backbones=backbones)
 
@@ -154,6 +154,7 @@ class ImageClassificationModel:
             raise OptionError(
                 f'Expected on_error="raise" or "skip". Received: {on_error!r}'
             )
+        keras_model.check_untrained(self)
         sources = as_sources(photos)
         features = extract(
             sources,
@@ -162,6 +163,7 @@ class ImageClassificationModel:
             augment=self.augment if average else None,
             on_error=on_error,
             progress=progress,
+            hold_back=True,
         )
         table = table_of(photos, sources)
         if on_error == "skip":
@@ -172,9 +174,34 @@ class ImageClassificationModel:
         table = with_reasons(table, scores, features, self.confidence)
         return with_labels(table, scores, self.class_names)
 
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels in the order of the probabilities, as scikit-learn has them."""
+        return np.array(self.class_names)
+
+    def predict_proba(self, photos: Any) -> np.ndarray:
+        """Return the probabilities of each class, without a table, bar or word.
+
+        Args:
+            photos: What `predict` takes.
+
+        Returns:
+            float32 (n, n_classes), in the order of the photos and of `classes_`.
+
+        Raises:
+            ImageError: Photos that can't be read.
+            WeightsError: `keras_model` was trained.
+
+        Example:
+            >>> model.predict_proba(["dent.jpeg"]).argmax(axis=1)
+            array([2])
+        """
+        answers = self.predict(photos, progress=False)
+        return answers[list(self.class_names)].to_numpy(np.float32)
+
     @functools.cached_property
     def keras_model(self) -> Any:
-        """The whole model in Keras: pixels, uint8 of any size, to probabilities."""
+        """A copy of it all in Keras: pixels, uint8 of any size, to probabilities."""
         return keras_model.keras_model(self.backbones, self.head, self.augment)
 
     def save(self, path: str | os.PathLike, metrics: Any = None) -> Path:
@@ -192,6 +219,7 @@ class ImageClassificationModel:
         Raises:
             OutputError: It can't be written there.
         """
+        keras_model.check_untrained(self)
         if metrics is not None:
             self.metrics = with_evidence(metrics, self.backbones, self.head)
         arrays = {f"{name}.npy": getattr(self.head, name) for name in HEAD}
@@ -205,35 +233,8 @@ class ImageClassificationModel:
                 networks |= zip(int8_members(number), network, strict=True)
         path = as_path(path)
         with named_in_errors(path):
-            write_model(path, self._fields(), arrays, networks)
+            write_model(path, described(self), arrays, networks, card_text(self))
         return path
-
-    def _fields(self) -> dict:
-        return {
-            "backbones": [
-                {
-                    "arch": backbone.arch,
-                    "weights": backbone.weights_name,
-                    "preprocessing": backbone.preprocessing,
-                    "precision": backbone.precision,
-                    "calibration": backbone.calibration_id,
-                    "own": backbone.architecture.own,
-                }
-                for backbone in self.backbones
-            ],
-            "augment": self.augment,
-            "class_names": list(self.class_names),
-            "options": self.options,
-            "best_epoch": self.best_epoch,
-            "history": self.history.replace({np.nan: None}).to_dict("list"),
-            "metrics": self.metrics,
-            "notes": self.notes,
-            "trained_on": self.trained_on,
-            "calibration": self.calibration and self.calibration.to_dict(),
-            "confidence": self.confidence.described() if self.confidence else None,
-            "data_hash": self.data_hash,
-            "versions": versions(),
-        }
 
 
 def load_model(
@@ -262,18 +263,13 @@ def load_model(
     """
     try:
         fields, arrays, networks = read_model(as_path(path))
-        made = tuple(
-            _own_backbone(described, backbones)
-            if described["own"]
-            else _backbone(described, arrays[backbone_member(number)], networks, number)
-            for number, described in enumerate(fields["backbones"])
-        )
+        made = made_backbones(fields["backbones"], arrays, networks, backbones)
         head = LinearHead(*(arrays[f"{name}.npy"] for name in HEAD))
         confidence = None
         if told := fields["confidence"]:
             parts = [arrays[name] for name in CONFIDENCE]
             confidence = Confidence(told["error_rate"], *parts)
-        _check(fields, made, head, confidence)
+        check_parts(fields, made, head, confidence)
     except CarlibError as error:
         raise ArchiveError(
             f"{Path(path).name} can't be loaded. {error.message}",
@@ -291,57 +287,3 @@ def load_model(
         workspace_path=workspace_path,
         **{name: fields[name] for name in (*_AS_SAVED, "metrics")},
     )
-
-
-def _backbone(
-    described: dict, weights: np.ndarray, networks: dict[str, bytes], number: int
-) -> Backbone:
-    precision, calibration = or_float32(described["precision"]), None
-    if precision == "int8":
-        network = tuple(networks[name] for name in int8_members(number))
-        check_network(network, architectures.find(described["arch"]))
-        calibration = Calibration(described["calibration"], network=network)
-    backbone = Backbone(
-        described["arch"], weights, precision=precision, calibration=calibration
-    )
-    backbone.weights_name = described["weights"]
-    return backbone
-
-
-def _own_backbone(described: dict, backbones: Sequence[Backbone]) -> Backbone:
-    """Return the backbone of somebody's own that a model was trained on."""
-    name, precision = described["arch"], or_float32(described["precision"])
-    for backbone in backbones:
-        if backbone.arch == name and backbone.architecture.own == described["own"]:
-            return backbone.at(precision, backbone.calibration)
-    changed = any(backbone.arch == name for backbone in backbones)
-    raise ArchiveError(
-        f"It was trained on {name}, a Keras network of somebody's own"
-        + (", and the one handed in differs from it." if changed else "."),
-        hint=f"Pass backbones=[Backbone.from_keras(..., name={name!r})], with the "
-        "layers, weights and preprocessing that it was trained with.",
-    )
-
-
-def _check(
-    fields: dict,
-    backbones: tuple[Backbone, ...],
-    head: LinearHead,
-    confidence: Confidence | None,
-) -> None:
-    """Refuse a model whose parts don't belong together; list all that is wrong."""
-    n_features = sum(backbone.n_features for backbone in backbones)
-    n_classes = len(fields["class_names"])
-    preprocessing = [described["preprocessing"] for described in fields["backbones"]]
-    checks = {
-        "the head does not fit the backbone and the classes": head.fits(
-            n_features, n_classes
-        ),
-        "what tells when it is not sure fits neither": not confidence
-        or confidence.fits(n_features, n_classes),
-        "this carlib scales pixels otherwise": preprocessing
-        == [backbone.preprocessing for backbone in backbones],
-    }
-    problems = [problem for problem, passed in checks.items() if not passed]
-    if problems:
-        raise ArchiveError("Its parts don't belong together.", problems)

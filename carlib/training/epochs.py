@@ -84,7 +84,7 @@ def run_epochs(
             logs = head.train(
                 features, labels, options.batch_size, order=order, hooks=hooks
             )
-            _check_finite(epoch, logs["loss"], head.learning_rate)
+            check_finite(epoch, logs["loss"], head.learning_rate)
             judged = head.evaluate(*validation) if validation else {}
             logs |= {f"val_{name}": value for name, value in judged.items()}
             told.on_epoch_end(epoch, logs | {"learning_rate": head.learning_rate})
@@ -147,7 +147,12 @@ def new_head(options: TrainingOptions, task: Task) -> Head:
     )
 
 
-def _check_finite(epoch: int, loss: float, learning_rate: float) -> None:
+def check_finite(epoch: int, loss: float, learning_rate: float) -> None:
+    """Refuse to go on with a loss that is no number.
+
+    Raises:
+        CarlibError: It isn't.
+    """
     if not np.isfinite(loss):
         raise CarlibError(
             f"In epoch {epoch} the loss is not a number any more.",

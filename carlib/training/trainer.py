@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from carlib import runtime
 from carlib.backbones.backbone import Backbone
 from carlib.backbones.joined import about_weights, backbones_of, problems_of
 from carlib.bottlenecks.extract import extract
@@ -19,11 +20,12 @@ from carlib.data.sources import as_sources
 from carlib.data.table import about
 from carlib.errors import CarlibError, ImageError, OptionError, together
 from carlib.files import as_path
-from carlib.model.export import write_final
+from carlib.model.frozen import write_final
 from carlib.model.model import ImageClassificationModel
 from carlib.training import loop, ranges
 from carlib.training.logs import KINDS, log_callbacks
 from carlib.training.loop import TrainedHead, about_optimum, confidence_of, too_few
+from carlib.training.optimizers import DIRECT
 from carlib.training.options import TrainingOptions
 from carlib.training.photo_set import PhotoSet, about_skipped, class_names, trained_on
 from carlib.training.plain import from_plain, to_plain
@@ -49,8 +51,8 @@ class ImageClassificationTrainer(TrainingOptions):
     A trainer doesn't change: `dataclasses.replace(trainer, epoch=50)` makes another.
 
     Args:
-        arch: One of `carlib.ARCHS`, "auto", or a `Backbone`; or a list of them, whose
-            features are joined.
+        arch: One of `carlib.ARCHS`, "auto", or a `Backbone`; or a list of them, or
+            "A+B", whose features are joined.
         workspace_path: Where features and logs go; None: nowhere.
         reuse_train_set_bottleneck_cached_values: Look for features kept before.
         reuse_validation_set_bottleneck_cached_values: The same for `fit`'s validation
@@ -63,6 +65,7 @@ class ImageClassificationTrainer(TrainingOptions):
             may call the trainer's `stop()`.
         on_error: What to do with photos that can't be read: "raise" an error that lists
             them, or "skip" them: they are listed in a warning and in the model's notes.
+        progress: Show a bar, and how many photos were cached.
         callbacks: Keras callbacks, told of the head's training.
         logs: "csv", "tensorboard" or both, written to the workspace (see
             `log_callbacks`; to look at the latter: `pip install tensorboard`).
@@ -75,8 +78,7 @@ class ImageClassificationTrainer(TrainingOptions):
         OptionError: With all options that are out of their range.
 
     Example:
-        >>> trainer = carlib.ImageClassificationTrainer(arch="auto")
-        >>> model = trainer.fit(train)
+        >>> model = carlib.ImageClassificationTrainer(arch="auto").fit(train)
         >>> archs = ["EfficientNetLite0", "MobileNetV2"]
         >>> best = carlib.ImageClassificationTrainer(arch=archs, **carlib.RECOMMENDED)
     """
@@ -89,6 +91,7 @@ class ImageClassificationTrainer(TrainingOptions):
     final_model_prefix: str | None = None
     metrics_callback: Callable[[Any], object] | None = None
     on_error: Literal["raise", "skip"] = "raise"
+    progress: bool = True
     callbacks: Sequence[Any] = ()
     logs: Sequence[str] = ()
 
@@ -197,6 +200,8 @@ class ImageClassificationTrainer(TrainingOptions):
             dataset: "Train" or "Validation", for the callback and the reuse flag.
             classes: The names of the classes; None: those of the photos.
         """
+        if self.optimizer != DIRECT:
+            runtime.check_tensorflow()
         classes = class_names(photos, None) if classes is None else classes
         reuse = {
             "Train": self.reuse_train_set_bottleneck_cached_values,
@@ -208,6 +213,7 @@ class ImageClassificationTrainer(TrainingOptions):
             self.workspace_path,
             augment=self.augment,
             reuse=reuse[dataset],
+            progress=self.progress,
             on_error=self.on_error,
             on_photo=functools.partial(self._photo, dataset),
         )
@@ -326,6 +332,7 @@ _EXPECTED: dict[str, ranges.Expected] = {
     "final_model_prefix": ranges.or_none(ranges.FILE_PREFIX),
     "metrics_callback": ranges.or_none(("a function", callable)),
     "on_error": ranges.one_of("raise", "skip"),
+    "progress": ranges.FLAG,
     "callbacks": ranges.list_of(
         "Keras callbacks", lambda each: hasattr(each, "on_epoch_end")
     ),

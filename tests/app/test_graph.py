@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from carlib.app import graph, proof
+from carlib.app import proof
 from carlib.app.graph import onnx_graph
+from carlib.backbones import graphs
 from carlib.backbones.backbone import Backbone
 from carlib.errors import ExportError
 
@@ -17,7 +18,7 @@ WEIGHTS = "backbone.npy"
 def drawn_weights(arch):
     """Weights of about the size that trained ones have, so that nothing overflows."""
     draw, parts = np.random.default_rng(1), []
-    for weight in graph._opened(arch).get_parameters()[1:]:
+    for weight in graphs.opened(arch).get_parameters()[1:]:
         shape = tuple(weight.get_output_partial_shape(0).to_shape())
         n, inputs = math.prod(shape), math.prod(shape[:2]) * shape[2 % len(shape)]
         values = draw.normal(0, 1, n)

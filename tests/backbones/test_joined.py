@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 
 from carlib.backbones.backbone import Backbone
-from carlib.backbones.joined import about_weights, backbones_of, name_of, problems_of
+from carlib.backbones.joined import (
+    about_weights,
+    backbones_of,
+    name_of,
+    parts_of,
+    problems_of,
+)
 from carlib.errors import OptionError
-from carlib.model.export import export
+from carlib.exports.export import export
 from carlib.model.model import load_model
 
 
@@ -50,3 +56,12 @@ def test_one_network_at_two_sizes_is_joined_saved_and_exported(
     given = loaded.predict(photos[:4], progress=False)[classes]
     np.testing.assert_array_equal(given, expected)
     assert set(export(loaded, tmp_path / "exported")) == {"saved_model", "pb"}
+
+
+def test_names_joined_by_plus_are_a_list_of_them(random):
+    assert parts_of("A+B") == parts_of("A + B") == ["A", "B"]
+    assert parts_of(["A+B", random]) == ["A", "B", random]
+    made = backbones_of("EfficientNetLite0+EfficientNetLite0-layers")
+    assert name_of(made) == "EfficientNetLite0 + EfficientNetLite0-layers"
+    assert [*problems_of("EfficientNetLite0+Nope")][0].endswith("arch='Nope'")
+    assert len([*problems_of("+")]) == 2

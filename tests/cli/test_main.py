@@ -1,9 +1,8 @@
-"""The commands, as they are typed: train, evaluate, predict, export."""
+"""The commands, as they are typed: train, evaluate, predict."""
 
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -64,52 +63,6 @@ def test_a_file_that_is_no_model_is_refused(three):
     assert "m.zip" in stderr and "zip" in stderr.replace("m.zip", "")
 
 
-# --- export, cache info --------------------------------------------------------------
-
-PLAIN_TENSORFLOW = """
-import json, sys
-import tensorflow as tf
-graph = tf.compat.v1.GraphDef.FromString(open(sys.argv[1], "rb").read())
-wrapped = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
-prune = wrapped.prune
-image = tf.io.decode_jpeg(tf.io.read_file(sys.argv[2]), dct_method="INTEGER_ACCURATE")
-scores = prune("pixels:0", "probabilities:0")(image[None])
-print(json.dumps(scores.numpy()[0].tolist()))
-"""
-
-
-@pytest.mark.slow
-def test_an_exported_pb_gives_plain_tensorflow_the_same_probabilities(model, three):
-    result = run("export", model, "exported", "--format", "pb")
-    assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines()[-1] == f"pb: {Path('exported/model.pb')}"
-    command = [sys.executable, "-c", PLAIN_TENSORFLOW, "exported/model.pb", three[0]]
-    plain = subprocess.run(command, capture_output=True, text=True)
-    assert plain.returncode == 0, plain.stderr
-    labels = Path("exported/labels.txt").read_text("utf-8").split()
-    exact = carlib.load_model(model).at("float32")
-    table = exact.predict(three[:1], progress=False)
-    expected = [table[name][0] for name in labels]
-    assert json.loads(plain.stdout) == pytest.approx(expected, abs=2e-3)
-
-
-def test_exports_json_says_where_each_format_lies_and_nothing_else(model):
-    result = run("export", model, "exported", "--format", "pb", "--json")
-    figures = json.loads(result.stdout)
-    assert figures["exported"] == {"pb": str(Path("exported/model.pb"))}
-    assert len(figures["class_names"]) == 8
-
-
-def test_export_over_somebody_elses_folder_is_refused(model, tmp_path):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("x", "utf-8")
-    assert "thesis.txt" in failure("export", model, "mine", "--overwrite")
-
-
-def test_an_unknown_format_is_a_usage_error(model):
-    assert run("export", model, "d", "--format", "coreml").exit_code == 2
-
-
 # --- the command itself --------------------------------------------------------------
 
 
@@ -127,7 +80,8 @@ def test_these_are_the_commands():
     caches = {f"cache {name}" for name in ("info", "verify", "compact", "clear")}
     judging = {"evaluate", "compare", "report", "check", "prove", "drift"}
     expected = {"train", "predict", "export", *judging, *caches}
-    expected |= {"audit", "clinic", "learning-curve"}
+    expected |= {"costs", "doctor", "label-next"}
+    expected |= {"audit", "clinic", "fine-tune", "learning-curve"}
     assert {" ".join(names) for names in COMMANDS} == expected
 
 

@@ -3,13 +3,17 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
 import carlib
-from carlib.cli import predict
+from carlib.cli import answers, predict
 from carlib.errors import ImageError
-from tests.cli.typed import failure, run
+from tests.cli.typed import PROGRAM, failure, run
 
 
 def test_predict_gives_the_model_own_probabilities(model, three):
@@ -123,3 +127,118 @@ def test_what_is_left_out_of_a_folder_is_told_beside_the_answers(
     result = run("predict", model, tmp_path)
     assert len(result.stdout.splitlines()) == 1
     assert "Left out: 1 .heic." in result.stderr
+
+
+# --- a CSV that grows ----------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(sample, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for path in sorted((sample / "image").iterdir())[:40]:
+        shutil.copy(path, folder)
+    (folder / "zz.jpg").write_bytes(b"<html>not found</html>")
+    return folder
+
+
+def test_a_csv_has_a_row_a_photo_with_the_models_own_answers(model, folder):
+    result = run("predict", model, folder, "--csv", "out.csv", "--json")
+    assert result.exit_code == 0, result.stderr
+    counts = {"photos": 41, "kept": 0, "not_read": 1}
+    assert json.loads(result.stdout) == {
+        "model": str(model),
+        "csv": "out.csv",
+        **counts,
+    }
+    table = carlib.read_csv("out.csv")
+    names = sorted(map(str, folder.iterdir()))
+    assert table["image_path"].tolist() == names
+    expected = carlib.load_model(model).predict(names, on_error="skip", progress=False)
+    assert table["predicted_label"][:40].tolist() == (
+        expected["predicted_label"][:40].tolist()
+    )
+    assert table["score"][:40].tolist() == pytest.approx(expected["score"][:40], 1e-6)
+    assert "looks like HTML" in table["error"][40] and table["score"].isna()[40]
+    assert table["error"][:40].eq("").all()
+
+
+def test_the_same_command_again_asks_only_about_new_photos(model, folder, monkeypatch):
+    run("predict", model, folder, "--csv", "out.csv")
+    before = Path("out.csv").read_bytes()
+    asked = []
+    whole = answers.blocks_of
+    monkeypatch.setattr(
+        answers, "blocks_of", lambda names: asked.extend(names) or whole(names)
+    )
+    shutil.copy(folder / "001.jpeg", folder / "new.jpeg")
+    result = run("predict", model, folder, "--csv", "out.csv")
+    assert asked == [str(folder / "new.jpeg")]
+    assert result.stdout == (
+        "out.csv: a row a photo, 42 of them. 41 were there already.\n"
+    )
+    assert Path("out.csv").read_bytes().startswith(before)
+
+
+def test_paths_come_from_stdin_by_line_or_by_zero(model, folder):
+    names = [str(folder / f"{n:03}.jpeg") for n in (3, 1, 2)]
+    for end in ("\n", "\0"):
+        text = "".join(name + end for name in [*names, names[0]])
+        result = run("predict", model, "-", "--csv", "out.csv", input=text)
+        assert result.exit_code == 0, result.stderr
+        assert carlib.read_csv("out.csv")["image_path"].tolist() == names
+
+
+def test_another_models_csv_is_refused_and_stays(model, folder, trained):
+    run("predict", model, folder / "001.jpeg", "--csv", "out.csv")
+    before = Path("out.csv").read_bytes()
+    other = trained.save("other.zip")
+    stderr = failure("predict", other, folder, "--csv", "out.csv")
+    assert "out.csv holds another table" in stderr and "model_id" in stderr
+    assert Path("out.csv").read_bytes() == before
+
+
+def test_a_csv_that_cannot_be_written_is_said_before_the_work(model, folder):
+    stderr = failure("predict", model, folder, "--csv", folder)
+    assert "--csv must be a file" in stderr
+    options = ("--csv", "out.csv", "--on-error", "raise")
+    assert run("predict", model, folder, *options).exit_code == 2
+
+
+def test_blocks_grow_until_they_take_their_seconds(monkeypatch):
+    clock = iter(range(10**6))
+    monkeypatch.setattr(answers.time, "monotonic", lambda: next(clock) * 0.5)
+    sizes = [len(block) for block in answers.blocks_of(["a"] * 20_000)]
+    assert sizes[:4] == [32, 128, 512, 2048] and max(sizes) == 4096
+    assert sum(sizes) == 20_000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
+def test_a_run_that_is_killed_goes_on_where_it_was(model, folder, tmp_path):
+    for number in range(400):
+        data = (folder / f"{number % 40 + 1:03}.jpeg").read_bytes()
+        (folder / f"x{number}.jpeg").write_bytes(data + bytes([number % 256]) * 9)
+    command = [*PROGRAM, "predict", str(model), str(folder), "--csv", "out.csv"]
+    kept = 0
+    for _ in range(2):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        until = time.monotonic() + 120
+        while time.monotonic() < until and process.poll() is None:
+            there = Path("out.csv").exists() and Path("out.csv").read_bytes().count(
+                b"\n"
+            )
+            if there and there > kept + 1:
+                break
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kept = len(carlib.read_csv("out.csv"))
+        assert kept > 0
+    result = run("predict", model, folder, "--csv", "out.csv", "--json")
+    counts = json.loads(result.stdout)
+    assert counts["kept"] == kept and counts["photos"] == 441
+    names = sorted(map(str, folder.iterdir()))
+    table = carlib.read_csv("out.csv")
+    assert sorted(table["image_path"]) == names
+    assert (table["error"] != "").sum() == 1

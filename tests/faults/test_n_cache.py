@@ -20,7 +20,7 @@ from carlib.bottlenecks import cache, stat_index
 from carlib.bottlenecks.cache import cache_info, clear_cache, verify_cache
 from carlib.bottlenecks.extract import compute_bottlenecks
 from carlib.bottlenecks.shard_file import header_of, row_type
-from carlib.model import export as export_module
+from carlib.model import frozen
 from tests.cli.typed import run
 from tests.faults.test_n_models import network
 from tests.tiny import Tiny, counts, draw_photos, shards
@@ -219,8 +219,9 @@ def test_n49_a_disk_that_fails_at_the_end_costs_no_model(
     def refused(*_):
         raise OSError(error, os.strerror(error))
 
-    monkeypatch.setattr(export_module, "freeze_model", lambda model: None)
-    monkeypatch.setattr(export_module, "write_frozen_graph", refused)
+    monkeypatch.setattr(frozen, "freeze_model", lambda model: None)
+    monkeypatch.setattr(frozen, "graph_bytes", lambda graph: b"")
+    monkeypatch.setattr(frozen, "write_bytes", refused)
     quick = {"epoch": 1, "early_stopping": None}
     with pytest.warns(UserWarning, match=rf"final_.*{os.strerror(error)}") as warned:
         model = trainer(final_model_prefix="final_", **quick).fit(few)

@@ -21,9 +21,9 @@ from carlib.backbones import kept, precisions
 from carlib.data.table import load_index
 from carlib.errors import ArchiveError, DataError, OptionError
 from carlib.evaluation.evaluate import evaluate
+from carlib.exports.export import export
+from carlib.exports.formats import FORMATS, Format
 from carlib.files import write_zip
-from carlib.model import export as export_module
-from carlib.model.export import export
 from carlib.model.model import load_model
 from tests.cli.typed import failure
 from tests.data.written import HEADER, write
@@ -161,18 +161,19 @@ def test_n13_a_class_that_is_no_text_is_refused_before_all_else(
     refusal(resaved(trained, tmp_path / "m.zip", class_names=names), "not UTF-8")
 
 
-def test_n14_a_class_called_like_a_path_leads_nowhere(trained, tmp_path, monkeypatch):
+def test_n14_a_class_called_like_a_path_leads_nowhere(
+    trained, few, tmp_path, monkeypatch
+):
     """A class called ../../x, /etc/x or C:\\x is a text, and no file has its name."""
-    write_file = (lambda frozen, path: path.write_bytes(b""), lambda path: None, "x.pb")
-    monkeypatch.setattr(export_module, "_WRITERS", {"pb": write_file})
-    monkeypatch.setattr(export_module, "freeze_model", lambda model: None)
-    monkeypatch.setattr(export_module, "_prove", lambda *told: None)
+    quick = Format("x.pb", lambda source, path: path.write_bytes(b""))
+    monkeypatch.setitem(FORMATS, "pb", quick)
     names = ["../../x", "/etc/x", r"C:\x", "..", "~/x", "\\\\host\\x", "nul", "a/b"]
     model = load_model(resaved(trained, tmp_path / "m.zip", class_names=names))
-    export(model, tmp_path / "a" / "b" / "out", formats=["pb"])
+    export(model, tmp_path / "a" / "b" / "out", ["pb"], photos=few.image_path[:1])
     model.save(tmp_path / "again.zip")
     files = {path.name for path in tmp_path.rglob("*") if path.is_file()}
-    assert files == {"m.zip", "again.zip", "x.pb", "labels.txt"}
+    beside = {"labels.txt", "manifest.json", "README.md"}
+    assert files == {"m.zip", "again.zip", "x.pb", *beside}
     assert load_model(tmp_path / "again.zip").class_names == tuple(names)
 
 

@@ -50,6 +50,26 @@ def test_paths_bytes_and_pixels_get_the_same_scores(trained, validation):
     assert one.score[0] == by_path.score[0]
 
 
+def test_probabilities_alone_are_the_tables_in_the_order_of_the_classes(
+    trained, validation, capfd
+):
+    paths = list(validation.image_path[:3])
+    scores = trained.predict_proba(paths)
+    said = capfd.readouterr()
+    assert said.out == said.err == ""
+    assert (scores.dtype, scores.shape) == (np.float32, (3, 8))
+    assert isinstance(trained.classes_, np.ndarray)
+    assert trained.classes_.tolist() == list(trained.class_names)
+    table = trained.predict(paths, progress=False)
+    expected = table[list(trained.classes_)].astype(np.float32)
+    np.testing.assert_array_equal(scores, expected)
+    best = trained.classes_[scores.argmax(axis=1)]
+    assert best.tolist() == table["predicted_label"].tolist()
+    assert trained.predict_proba([]).shape == (0, 8)
+    with pytest.raises(ImageError, match="missing"):
+        trained.predict_proba("missing.jpg")
+
+
 def test_predicting_again_on_predictions_gives_the_same_table(trained, validation):
     once = trained.predict(validation)
     pd.testing.assert_frame_equal(trained.predict(once), once)

@@ -14,7 +14,7 @@ from carlib.data import images, opening
 from carlib.data import photos as photos_module
 from carlib.data.sources import as_sources
 from carlib.errors import ImageError, OptionError
-from carlib.model.export import export
+from carlib.exports.export import export
 from carlib.model.model import load_model
 from carlib.training import keras_head, task
 from carlib.training.trainer import ImageClassificationTrainer

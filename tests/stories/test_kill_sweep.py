@@ -23,7 +23,6 @@ import numpy as np
 import pytest
 
 from carlib.backbones import engines, kept
-from carlib.backbones.backbone import Backbone
 from carlib.bottlenecks import extract as extract_module
 from carlib.bottlenecks import shards as shards_module
 from carlib.bottlenecks import stat_index

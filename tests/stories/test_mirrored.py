@@ -13,7 +13,7 @@ from carlib.bottlenecks.extract import extract
 from carlib.data.photos import mirrored_key, photo_key
 from carlib.data.sources import as_sources
 from carlib.errors import ImageError
-from carlib.model.export import export
+from carlib.exports.export import export
 from carlib.model.model import load_model
 from carlib.training.trainer import ImageClassificationTrainer
 from tests.tiny import Tiny, counts, draw_photos, features_of, shards

@@ -1,0 +1,66 @@
+"""ONNX: one file for ONNX Runtime, on a desk, on a phone or in a page."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from carlib import runtime
+from carlib.files import write_bytes
+
+if TYPE_CHECKING:
+    from carlib.backbones.backbone import Backbone
+    from carlib.exports.source import Source
+
+OPSET = 17  # of 2022: what runtimes of the last years take
+
+
+def write(source: "Source", path: Path) -> None:
+    """Write a model: its squares of pixels, each uint8 (n, side, side, 3), go in."""
+    write_bytes(path, _onnx(source.frozen, [*source.inputs], ["probabilities"]))
+
+
+def backbone_onnx(backbone: "Backbone", maps: bool = False) -> bytes:
+    """Return a backbone as an ONNX file's content, computing at float32.
+
+    It takes `pixels`, uint8 (n, size, size, 3), RGB, and gives `features`, float32
+    (n, d); with `maps` also the maps whose means these are, one after another: `map_0`
+    and so on, float32 (n, height, width, channels).
+
+    Raises:
+        OptionError: `maps` are asked for, and the features are no means over space.
+
+    Example:
+        >>> content = backbone_onnx(carlib.Backbone("EfficientNetLite0"), maps=True)
+        >>> onnxruntime.InferenceSession(content).run(["features"], {"pixels": pixels})
+    """
+    from carlib.backbones.maps import with_maps
+
+    tf, size = runtime.tensorflow(), backbone.input_size
+    run, shapes = with_maps(backbone) if maps else (backbone.frozen(), [])
+    names = ["features", *(f"map_{number}" for number in range(len(shapes)))]
+
+    def named(pixels: Any) -> list[Any]:
+        given = zip(run(pixels), names, strict=True)
+        return [tf.identity(each, name=name) for each, name in given]
+
+    pixels = tf.TensorSpec((None, size, size, 3), tf.uint8, name="pixels")
+    return _onnx(runtime.freeze(named, pixels), ["pixels"], names)
+
+
+def _onnx(frozen: Any, inputs: list[str], outputs: list[str]) -> bytes:
+    """Convert a frozen TensorFlow function; its nodes have the names that are told."""
+    with warnings.catch_warnings(), runtime.quiet_log("ERROR"):
+        warnings.simplefilter("ignore")  # of NumPy, about the converter's own code
+        import tf2onnx
+
+        nodes = {f"{name}:0": name for name in (*inputs, *outputs)}
+        model, _ = tf2onnx.convert.from_graph_def(
+            frozen.graph.as_graph_def(),
+            input_names=[f"{name}:0" for name in inputs],
+            output_names=[f"{name}:0" for name in outputs],
+            opset=OPSET,
+            tensors_to_rename=nodes,
+        )
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "n"
+    return model.SerializeToString(deterministic=True)
