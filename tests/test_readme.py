@@ -28,7 +28,7 @@ def lines_starting(word: str) -> list[str]:
 
 
 def test_they_stay_short_enough_to_be_read():
-    assert len(README.splitlines()) <= 185
+    assert len(README.splitlines()) <= 195
     assert len(CONTRIBUTING.splitlines()) <= 80
 
 

@@ -8,6 +8,8 @@ from carlib.backbones.backbone import Backbone
 from carlib.backbones.weights import resolve_arch
 from carlib.errors import OptionError
 
+TUNED = "fine-tuned from "  # how a name of weights begins that are tuned
+
 
 def backbones_of(arch: Any) -> tuple[Backbone, ...]:
     """Return the backbones that `arch` stands for: a name, a `Backbone`, or a list.
@@ -55,7 +57,15 @@ def name_of(backbones: Sequence[Backbone]) -> str:
 
 def about_weights(backbones: Sequence[Backbone]) -> list[str]:
     """Return what a reader of figures must know of the backbones' weights, if any."""
-    random = [backbone.arch for backbone in backbones if backbone.weights is None]
+    random = [each.arch for each in backbones if each.weights is None]
+    tuned = [each.arch for each in backbones if each.weights_name.startswith(TUNED)]
     return [
-        f"The weights of {name} are random: it never saw a photo." for name in random
+        *(
+            f"The weights of {name} are random: it never saw a photo."
+            for name in random
+        ),
+        *(
+            f"{name} was tuned on photos: on those its figures are too good."
+            for name in tuned
+        ),
     ]

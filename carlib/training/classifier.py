@@ -176,7 +176,9 @@ def _classes_of(y: Any) -> tuple[np.ndarray, np.ndarray]:
         values = column_or_1d(y)
         check_classification_targets(values)
     except (TypeError, ValueError) as error:
-        raise OptionError(f"Expected y to be one label a photo. {error}") from error
+        raise OptionError(
+            f"Expected y to be one label a photo. Received: {type(y).__name__}: {error}"
+        ) from error
     try:
         labels = _names_of(values)
     except DataError as error:

@@ -21,7 +21,7 @@ import pandas as pd
 from carlib import interrupts
 from carlib.backbones.backbone import Backbone
 from carlib.backbones.cut import CutBackbone
-from carlib.backbones.joined import about_weights
+from carlib.backbones.joined import TUNED, about_weights
 from carlib.bottlenecks.extract import extract
 from carlib.data.contents import held_out
 from carlib.data.sources import as_sources
@@ -40,7 +40,6 @@ from carlib.training.trainer import ImageClassificationTrainer
 from carlib.training.upper import Tuning, train_upper
 
 SHARE = 0.1  # of the photos that is held out
-TUNED = "fine-tuned from "  # how a name of weights begins that are tuned
 
 
 @interrupts.insisted()
@@ -210,7 +209,7 @@ def _check_classes(model: ImageClassificationModel, photos: pd.DataFrame) -> Non
     if odd:
         raise DataError(
             "Expected photos of all classes that the model names, and of no others. "
-            "These are only in one of the two:",
+            "Received: some that are only in one of the two",
             sorted(odd),
             hint="For other classes train a model first.",
         )

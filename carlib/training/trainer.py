@@ -25,7 +25,7 @@ from carlib.model.model import ImageClassificationModel
 from carlib.training import loop, ranges
 from carlib.training.logs import KINDS, log_callbacks
 from carlib.training.loop import TrainedHead, about_optimum, confidence_of, too_few
-from carlib.training.optimizers import DIRECT
+from carlib.training.optimizers import is_direct
 from carlib.training.options import TrainingOptions
 from carlib.training.photo_set import PhotoSet, about_skipped, class_names, trained_on
 from carlib.training.plain import from_plain, to_plain
@@ -200,7 +200,7 @@ class ImageClassificationTrainer(TrainingOptions):
             dataset: "Train" or "Validation", for the callback and the reuse flag.
             classes: The names of the classes; None: those of the photos.
         """
-        if self.optimizer != DIRECT:
+        if not is_direct(self.optimizer):
             runtime.check_tensorflow()
         classes = class_names(photos, None) if classes is None else classes
         reuse = {

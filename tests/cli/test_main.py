@@ -80,7 +80,7 @@ def test_these_are_the_commands():
     caches = {f"cache {name}" for name in ("info", "verify", "compact", "clear")}
     judging = {"evaluate", "compare", "report", "check", "prove", "drift"}
     expected = {"train", "predict", "export", *judging, *caches}
-    expected |= {"costs", "doctor", "label-next"}
+    expected |= {"app", "costs", "doctor", "label-next"}
     expected |= {"audit", "clinic", "fine-tune", "learning-curve"}
     assert {" ".join(names) for names in COMMANDS} == expected
 

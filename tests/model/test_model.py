@@ -184,6 +184,7 @@ def network(width=1280, size=224, channels=3, weight=0.5):
 def with_network(saved, path, parts):
     """A model of which somebody says that its network is this one."""
     whole = members(saved) | dict(zip(file.int8_members(0), parts, strict=True))
+    card = whole.pop("README.md").decode()
     fields = manifest.parsed(whole.pop("manifest.json"))
     changes = {"precision": "int8", "calibration": "0" * 64}
     fields["backbones"][0] |= changes
@@ -193,7 +194,7 @@ def with_network(saved, path, parts):
     for name in ("format", "format_version", "sha256"):
         del fields[name]
     networks = {name: whole[name] for name in file.int8_members(0)}
-    file.write_model(path, fields, arrays, networks)
+    file.write_model(path, fields, arrays, networks, card)
     return path
 
 
