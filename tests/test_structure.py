@@ -1,6 +1,7 @@
 """The architecture, held by reading the code: who imports whom, and who writes."""
 
 import ast
+import functools
 import inspect
 import re
 import statistics
@@ -133,6 +134,7 @@ MAY_IMPORT = {("backbones.checkpoint", "pickle"), ("data.photos", "joblib")}
 FORBIDDEN_OPTIONS = {("allow_pickle", True), ("safe_mode", False), ("shell", True)}
 
 
+@functools.cache
 def modules() -> dict[str, ast.Module]:
     """Each module of carlib, such as "data.images", and its tree."""
     found = {}
