@@ -24,8 +24,8 @@ def data(sample, tmp_path):
     return folder
 
 
-def test_it_writes_a_model_and_says_whether_that_helped(model, data, home):
-    options = ("--epochs", 1, "--layers", 1, "--workspace", home / "workspace")
+def test_it_writes_a_model_and_says_whether_that_helped(model, data):
+    options = ("--epochs", 1, "--layers", 1)
     result = run("fine-tune", model, data, *options, "--json")
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout)
