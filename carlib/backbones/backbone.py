@@ -324,7 +324,7 @@ class Backbone:
         if self.calibration and self.calibration.network:
             return kept.model_from(self.calibration.network)
         if graphs.is_ready(self.arch):
-            model = graphs.joined(self.arch, self._vector)
+            model = graphs.joined(self.arch, self._vector, self._source)
         else:
             model = runtime.convert(self.frozen().graph)
         if self.calibration is None:

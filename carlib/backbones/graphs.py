@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from carlib import runtime
-from carlib.errors import WeightsError
+from carlib.backbones.weights import Source, in_words
 
 FOLDER = Path(__file__).with_name("networks")
 PARTS = ("network.xml", "network.bin")
@@ -32,11 +32,12 @@ def opened(arch: str) -> Any:
         return runtime.core().read_model(*map(archive.read, PARTS))
 
 
-def joined(arch: str, vector: np.ndarray) -> Any:
+def joined(arch: str, vector: np.ndarray, source: Source = None) -> Any:
     """Return a network as OpenVINO has it: uint8 pixels (n, size, size, 3) to features.
 
     Args:
         vector: All weights, float32 (n,), in Keras's order.
+        source: Where they come from, to be named in an error.
 
     Raises:
         WeightsError: They are another network's.
@@ -45,10 +46,11 @@ def joined(arch: str, vector: np.ndarray) -> Any:
     _, *weights = model.get_parameters()
     shapes = [tuple(weight.partial_shape.to_shape()) for weight in weights]
     ends = np.cumsum([math.prod(shape) for shape in shapes])
-    if vector.shape != (ends[-1],):
-        raise WeightsError(
-            f"Expected {ends[-1]:,} weights of {arch}. Received: {vector.size:,}"
-        )
+    with in_words(source, arch):
+        if vector.shape != (ends[-1],):
+            raise ValueError(
+                f"expected {ends[-1]:,} float32 numbers. Received: {vector.shape}"
+            )
     parts = np.split(vector, ends[:-1])
     for weight, shape, part in zip(weights, shapes, parts, strict=True):
         _fix(model, weight, part.reshape(shape))

@@ -114,7 +114,7 @@ def read_vector(source: Source, arch: str) -> np.ndarray | None:
     Raises:
         WeightsError: They can't be read, or are not numbers.
     """
-    with _in_words(source, arch):
+    with in_words(source, arch):
         if source is None:
             return None
         if isinstance(source, np.ndarray):
@@ -131,7 +131,7 @@ def vector_by(network: Any, source: Source, arch: str, seed: int) -> np.ndarray:
     Raises:
         WeightsError: They are another network's, or damaged.
     """
-    with _in_words(source, arch):
+    with in_words(source, arch):
         if source is None:
             network.set_weights(_random(network, seed))
         else:
@@ -145,12 +145,12 @@ def fill(network: Any, vector: np.ndarray, source: Source, arch: str) -> None:
     Raises:
         WeightsError: They are another network's.
     """
-    with _in_words(source, arch):
+    with in_words(source, arch):
         network.set_weights(_unpacked(vector, network))
 
 
 @contextlib.contextmanager
-def _in_words(source: Source, arch: str) -> Iterator[None]:
+def in_words(source: Source, arch: str) -> Iterator[None]:
     """Make one clear error of whatever a damaged file, or another's, comes to."""
     try:
         yield
