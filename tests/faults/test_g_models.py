@@ -204,7 +204,7 @@ def test_g10_a_save_that_dies_leaves_the_old_model(trained, tmp_path, monkeypatc
     path = trained.save(tmp_path / "m.zip", {"micro_accuracy": 0.5})
     before, written = path.read_bytes(), []
 
-    def cut_off(archive, info, data):
+    def cut_off(archive, info, data, *how):
         written.append(info)
         if len(written) == 3:
             raise KeyboardInterrupt

@@ -206,7 +206,7 @@ def test_p09_no_two_notebooks_write_the_same_file(tmp_path, monkeypatch):
     papermill = Papermill(monkeypatch)
     execute_all({path: {} for path in PATHS}, tmp_path / "out", 9)
     targets = [target for _, target, *_ in papermill.asked]
-    assert len(set(targets)) == len(PATHS) == 7
+    assert len(set(targets)) == len(PATHS) == 8
     assert {target.parent for target in targets} == {tmp_path / "out"}
 
 
