@@ -146,7 +146,9 @@ class _Divided:
         pictures = every.pictures
         out = held_out([picture.hex() for picture in pictures], names, SHARE, seed)
         if not out.any():
-            raise DataError("Expected two different photos or more of a class.")
+            raise DataError(
+                "Expected two different photos or more of a class. Received: one a class"
+            )
         return cls(trainer, every, out, distinct_photos(pictures))
 
     @property
