@@ -147,7 +147,7 @@ class _Divided:
         out = held_out([picture.hex() for picture in pictures], names, SHARE, seed)
         if not out.any():
             raise DataError(
-                "Expected two different photos or more of a class. Received: one a class"
+                "Expected two different photos of a class, or more. Received: one"
             )
         return cls(trainer, every, out, distinct_photos(pictures))
 
