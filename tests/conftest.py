@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import chromium
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
@@ -24,6 +26,13 @@ def root() -> Path:
 def sample() -> Path:
     """The drawn photos that are committed with the project."""
     return ROOT / "data" / "sample"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, started once: a second one can't be beside it in a process."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from carlib.app.answers import Answers
 from carlib.app.html import write_html
 from carlib.app.server import AppServer
 from carlib.app.web import write_web
-from tests.browser import Opened, chromium
+from tests.browser import Opened
 
 READY = "html[data-ready=true]"
 
@@ -87,12 +87,6 @@ def files(web):
     handler = functools.partial(_Files, directory=web)
     with running(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
         yield f"http://127.0.0.1:{server.server_port}/"
-
-
-@pytest.fixture(scope="session")
-def browser():
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

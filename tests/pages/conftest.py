@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from carlib.pages.report import report
-from tests.browser import Opened, chromium
+from tests.browser import Opened
 
 CLASSES = {
     "bumper_dent": '"><script>window.harmed = 1</script>',
@@ -59,12 +59,6 @@ def path(named, named_model, tmp_path_factory):
     """The report's file."""
     output = tmp_path_factory.mktemp("report") / "report.html"
     return report(named_model, named, output, progress=False)
-
-
-@pytest.fixture(scope="session")
-def browser():
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture
