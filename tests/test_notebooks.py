@@ -192,6 +192,7 @@ def test_pages_are_readable_without_a_network(first, workspace):
         assert not re.search(r'href="\d\d_\w+\.ipynb"', page)
 
 
+@pytest.mark.slow
 def test_notebooks_run_again_alone_compute_no_bottleneck_and_say_the_same(
     first, workspace
 ):

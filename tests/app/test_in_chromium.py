@@ -275,6 +275,7 @@ def heads_apart(one, other):
     return max(float(np.abs(a - b).max()) for a, b in pairs)
 
 
+@pytest.mark.slow
 def test_taught_from_nothing_its_head_is_pythons(
     opened, html, trainer_of, train, photos, tmp_path
 ):
@@ -318,6 +319,7 @@ def test_a_class_is_added_to_those_it_knows(
     assert made.trained_on == expected.trained_on
 
 
+@pytest.mark.slow
 def test_undo_takes_back_one_step_after_another(opened, html, photos, train):
     shown = opened(html)
     before = shown.answer(photos.image_path[0])

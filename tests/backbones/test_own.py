@@ -78,6 +78,7 @@ def test_training_the_model_later_changes_no_feature(photos, tmp_path):
     assert model.trainable
 
 
+@pytest.mark.slow
 def test_its_features_are_cached_and_trained_on_like_any(photos, tmp_path, mine):
     few = photos[photos.subset == "T"][::4]
     first = carlib.compute_bottlenecks(few, mine, tmp_path, progress=False)

@@ -73,6 +73,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 5])
 def test_h01_each_export_gives_the_models_probabilities(small, few, served, count):
     """SavedModel and .pb give the model's probabilities, of one photo or several."""

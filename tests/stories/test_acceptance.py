@@ -279,6 +279,7 @@ def test_a6_a_loaded_model_gives_the_same_scores_to_the_bit(
 # --- A7: exports ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a7_the_exported_formats_name_the_same_classes_as_the_model(
     trained, validation, tmp_path
 ):

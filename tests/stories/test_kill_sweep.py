@@ -287,6 +287,7 @@ def sweep(tmp_path):
     return outcomes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "already", "at_least"), [(nothing_before, 0, 54), (some_before, 3, 29)]
 )
@@ -301,12 +302,14 @@ def test_a_kill_at_any_point_of_a_run_loses_one_shard_at_most(
     assert outcomes[-1].kept == N_PHOTOS
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_point_of_compacting_loses_nothing(sweep):
     outcomes = sweep(compact, all_before)
     assert len(outcomes) >= 10
     assert {outcome.computed for outcome in outcomes} == {0}
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_point_of_clearing_leaves_what_can_be_cleared(sweep):
     outcomes = sweep(clear, all_before)
     assert len(outcomes) >= 7
@@ -314,12 +317,14 @@ def test_a_kill_at_any_point_of_clearing_leaves_what_can_be_cleared(sweep):
         assert outcome.computed == N_PHOTOS - outcome.kept, outcome
 
 
+@pytest.mark.slow
 def test_a_kill_while_a_damaged_shard_is_set_aside_leaves_the_others(sweep):
     outcomes = sweep(verify, one_damaged_before, torn=True)
     assert len(outcomes) >= 1
     assert {outcome.computed for outcome in outcomes} == {A_BATCH}
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_any_point_of_a_run_keeps_all_that_was_computed(sweep):
     outcomes = sweep(grow, nothing_before, "interrupt", exitcode=INTERRUPTED)
     for outcome in outcomes:
@@ -328,6 +333,7 @@ def test_ctrl_c_at_any_point_of_a_run_keeps_all_that_was_computed(sweep):
         assert outcome.computed == N_PHOTOS - outcome.kept, outcome
 
 
+@pytest.mark.slow
 def test_a_disk_full_at_any_point_of_a_run_leaves_whole_shards_alone(sweep):
     outcomes = sweep(grow_all_the_same, nothing_before, "full", exitcode=0)
     for outcome in outcomes:

@@ -126,6 +126,7 @@ def test_the_order_of_the_photos_has_no_say(model, few):
     np.testing.assert_allclose(*vectors, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_stopped_it_keeps_the_maps(few, random, tmp_path):
     options = {"arch": random, "workspace_path": tmp_path} | OPTIONS
     model = ImageClassificationTrainer(**options).fit(few)
@@ -159,6 +160,7 @@ def test_an_l2_that_is_to_be_chosen_is_chosen_on_features_nobody_tuned(
     assert tuned.options["l2_chosen"] == model.options["l2_chosen"]
 
 
+@pytest.mark.slow
 def test_joined_backbones_are_tuned_together(few, random, of_its_own, photos):
     other = Backbone("MobileNetV2-0.5", None)
     options = {"arch": [random, other], "workspace_path": of_its_own} | OPTIONS
