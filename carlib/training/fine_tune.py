@@ -69,8 +69,9 @@ def fine_tune(
     0.781 to 0.790 (-0.004 to 0.023), and the log-loss from 0.551 to 0.530, which is no
     luck (-0.033 to -0.008). `benchmarks/fine_tuning.py` judges it on photos of yours.
     The features of several layers do more for nothing: EfficientNetLite0-layers has a
-    log-loss of 0.509 (one seed), which tuning doesn't lower. So try those first, and judge on photos that it never
-    saw: cross-validated, those that a backbone was tuned on look far too good.
+    log-loss of 0.509 (one seed), which tuning doesn't lower. So try those first, and
+    judge on photos that it never saw: cross-validated, those that a backbone was tuned
+    on look far too good.
 
     Args:
         model: One of carlib's own backbones, or several, and not in int8.
