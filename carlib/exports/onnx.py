@@ -8,7 +8,6 @@ from carlib import runtime
 from carlib.files import write_bytes
 
 if TYPE_CHECKING:
-    from carlib.backbones.backbone import Backbone
     from carlib.exports.source import Source
 
 OPSET = 17  # of 2022: what runtimes of the last years take
@@ -17,34 +16,6 @@ OPSET = 17  # of 2022: what runtimes of the last years take
 def write(source: "Source", path: Path) -> None:
     """Write a model: its squares of pixels, each uint8 (n, side, side, 3), go in."""
     write_bytes(path, _onnx(source.frozen, [*source.inputs], ["probabilities"]))
-
-
-def backbone_onnx(backbone: "Backbone", maps: bool = False) -> bytes:
-    """Return a backbone as an ONNX file's content, computing at float32.
-
-    It takes `pixels`, uint8 (n, size, size, 3), RGB, and gives `features`, float32
-    (n, d); with `maps` also the maps whose means these are, one after another: `map_0`
-    and so on, float32 (n, height, width, channels).
-
-    Raises:
-        OptionError: `maps` are asked for, and the features are no means over space.
-
-    Example:
-        >>> content = backbone_onnx(carlib.Backbone("EfficientNetLite0"), maps=True)
-        >>> onnxruntime.InferenceSession(content).run(["features"], {"pixels": pixels})
-    """
-    from carlib.backbones.maps import with_maps
-
-    tf, size = runtime.tensorflow(), backbone.input_size
-    run, shapes = with_maps(backbone) if maps else (backbone.frozen(), [])
-    names = ["features", *(f"map_{number}" for number in range(len(shapes)))]
-
-    def named(pixels: Any) -> list[Any]:
-        given = zip(run(pixels), names, strict=True)
-        return [tf.identity(each, name=name) for each, name in given]
-
-    pixels = tf.TensorSpec((None, size, size, 3), tf.uint8, name="pixels")
-    return _onnx(runtime.freeze(named, pixels), ["pixels"], names)
 
 
 def _onnx(frozen: Any, inputs: list[str], outputs: list[str]) -> bytes:
