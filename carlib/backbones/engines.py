@@ -6,9 +6,11 @@ one is filled up: a photo's features are the same to the bit, whatever is beside
 """
 
 import contextlib
+import functools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -100,6 +102,9 @@ def executor() -> str:
 class OpenVINOEngine:
     """Computes features on all cores of a CPU: a photo a core, and one that waits.
 
+    OpenVINO compiles the network in a thread, and who makes several engines has all of
+    them compiled at once.
+
     Args:
         model: OpenVINO's, uint8 pixels (n, size, size, 3) to features (n, d).
         precision: A name in `HINTS`.
@@ -115,18 +120,25 @@ class OpenVINOEngine:
             "PERFORMANCE_HINT": "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": HINTS[precision],
         }
-        self._compiled = runtime.core().compile_model(model, "CPU", options)
-        self.at_once = 2 * self._compiled.get_property(
-            "OPTIMAL_NUMBER_OF_INFER_REQUESTS"
+        pool = ThreadPoolExecutor(1, "compiles")
+        self._compiling = pool.submit(
+            runtime.core().compile_model, model, "CPU", options
         )
+        pool.shutdown(wait=False)  # its thread ends with its one task
         self._free: deque[Any] = deque()
+
+    @functools.cached_property
+    def at_once(self) -> int:
+        """How many batches are best under way at the same time."""
+        compiled = self._compiling.result()
+        return 2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
 
     def start(self, pixels: np.ndarray) -> tuple[Any, int]:
         """Begin with a batch on a core that is free."""
         try:
             request = self._free.pop()
         except IndexError:
-            request = self._compiled.create_infer_request()
+            request = self._compiling.result().create_infer_request()
         request.get_input_tensor().data[: len(pixels)] = pixels
         request.start_async()
         return request, len(pixels)

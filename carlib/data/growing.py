@@ -11,6 +11,8 @@ from carlib.errors import DataError, OutputError
 from carlib.files import append_bytes, as_path, named_in_errors, write_bytes
 from carlib.reading import open_file
 
+MOST_A_ROW = 1 << 20  # bytes: a file of something else isn't read to its end
+
 
 class GrowingCsv:
     """A table in a file to which rows are added; those that stand there stay.
@@ -106,11 +108,14 @@ class GrowingCsv:
 
         A line ends a row where the quotes before it are paired.
         """
-        row = b""
+        row, quotes = bytearray(), 0
         with open_file(self.path) as file:
-            for line in file:
+            while line := file.readline(MOST_A_ROW):
                 row += line
-                if line.endswith(b"\n") and row.count(b'"') % 2 == 0:
+                quotes += line.count(b'"')
+                if len(row) >= MOST_A_ROW:
+                    raise self._other(f"a row of more than {MOST_A_ROW >> 20} MiB")
+                if line.endswith(b"\n") and quotes % 2 == 0:
                     self._size += len(row)
                     yield row.decode("utf-8", "surrogateescape")
-                    row = b""
+                    row, quotes = bytearray(), 0

@@ -84,6 +84,16 @@ def test_another_table_is_refused_and_left_as_it_is(tmp_path, text):
     assert path.read_bytes() == text.encode()
 
 
+@pytest.mark.parametrize("text", [b"x" * 3_000_000, b'"\n' + b"a,b\n" * 3_000_000])
+def test_a_large_file_of_something_else_is_refused_before_its_end(tmp_path, text):
+    path = tmp_path / "out.csv"
+    header = ",".join(COLUMNS).encode() + b"\n"
+    path.write_bytes(header + text)
+    with pytest.raises(DataError, match="a row of more than 1 MiB"):
+        opened(path)
+    assert path.read_bytes() == header + text
+
+
 def test_another_models_answers_are_told_by_name(path):
     with pytest.raises(DataError, match="model_id 'm2'. Received: model_id 'm1'"):
         opened(path, "m2")
