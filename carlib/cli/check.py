@@ -10,6 +10,7 @@ from carlib.cli.terminal import (
     DATA,
     PATH,
     json_option,
+    judged_option,
     of_subset,
     option,
     show,
@@ -65,12 +66,7 @@ class Recall(click.ParamType):
     type=PATH,
     help="A saved model that MODEL must not be significantly worse than.",
 )
-@option(
-    "--subset",
-    type=click.Choice(["V", "T", "test", "all"]),
-    default="V",
-    help="Which of DATA's photos; all: T and V.",
-)
+@judged_option
 @option("--junit", metavar="FILE", type=PATH, help="Write the results as JUnit's XML.")
 @workspace_option()
 @json_option

@@ -6,8 +6,8 @@ from carlib.cli import terminal
 from carlib.cli.terminal import (
     DATA,
     PATH,
-    Words,
     json_option,
+    judged_option,
     of_subset,
     on_error_option,
     option,
@@ -35,12 +35,7 @@ from carlib.cli.terminal import (
     required=True,
     help="What it costs to let a person answer.",
 )
-@option(
-    "--subset",
-    type=Words(["V", "T", "test", "all"]),
-    default="V",
-    help="Which of DATA's photos; all: T and V.",
-)
+@judged_option
 @on_error_option
 @workspace_option()
 @json_option

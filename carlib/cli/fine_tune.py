@@ -12,6 +12,7 @@ from carlib.cli.terminal import (
     DATA,
     PATH,
     json_option,
+    learned_option,
     on_error_option,
     option,
     show,
@@ -48,12 +49,7 @@ if TYPE_CHECKING:
 )
 @option("--batch-size", type=COUNT, default=32, help="Photos a step.")
 @option("--seed", default=1, help="Draws the order, and which photos are held out.")
-@option(
-    "--subset",
-    type=click.Choice(["T", "all"]),
-    default="T",
-    help="Which photos to train on; with all, none is left to evaluate on.",
-)
+@learned_option
 @workspace_option()
 @on_error_option
 @json_option

@@ -27,9 +27,9 @@ from carlib.cli.terminal import (
     DATA,
     PATH,
     json_option,
+    judged_option,
     of_subset,
     on_error_option,
-    option,
     show,
     stdout_kept,
     workspace_option,
@@ -77,12 +77,7 @@ main.add_command(train.train)
 @main.command()
 @click.argument("model", type=PATH)
 @click.argument("data", type=DATA)
-@option(
-    "--subset",
-    type=click.Choice(["V", "T", "test", "all"]),
-    default="V",
-    help="Which of DATA's photos; all: T and V.",
-)
+@judged_option
 @on_error_option
 @workspace_option()
 @json_option

@@ -7,7 +7,7 @@ from carlib.cli.terminal import (
     DATA,
     PATH,
     json_option,
-    option,
+    judged_option,
     show,
     stdout_kept,
     workspace_option,
@@ -17,12 +17,7 @@ from carlib.cli.terminal import (
 @click.command(cls=terminal.Command)
 @click.argument("model", type=PATH)
 @click.argument("data", type=DATA)
-@option(
-    "--subset",
-    type=click.Choice(["V", "T", "test", "all"]),
-    default="V",
-    help="Which of DATA's photos MODEL's figures are of; all: T and V.",
-)
+@judged_option
 @workspace_option()
 @json_option
 @click.pass_context

@@ -110,6 +110,19 @@ workspace_option = functools.partial(
     default="workspace",
     help="Where computed bottlenecks are kept.",
 )
+# Photos that a model is judged by, and those that one is trained on.
+judged_option = option(
+    "--subset",
+    type=Words(["V", "T", "test", "all"]),
+    default="V",
+    help="Which of DATA's photos; all: T and V.",
+)
+learned_option = option(
+    "--subset",
+    type=Words(["T", "all"]),
+    default="T",
+    help="Which photos to train on; with all, none is left to evaluate on.",
+)
 
 
 class Command(click.Command):

@@ -14,6 +14,7 @@ from carlib.cli.terminal import (
     DATA,
     PATH,
     json_option,
+    learned_option,
     on_error_option,
     option,
     parts_of,
@@ -80,12 +81,7 @@ class Strength(click.ParamType):
     default="ImageModel.zip",
     help="The model to write; an older one is replaced.",
 )
-@option(
-    "--subset",
-    type=click.Choice(["T", "all"]),
-    default="T",
-    help="Which photos to train on; with all, none is left to evaluate on.",
-)
+@learned_option
 @workspace_option()
 @option(
     "--recommended",
