@@ -25,7 +25,7 @@ LEVEL = 6  # of gzip; weights are as good as chance, and shrink by a tenth at an
 def write_html(
     model: ImageClassificationModel,
     file: str | os.PathLike,
-    photos: pd.DataFrame | None = None,
+    train: pd.DataFrame | None = None,
 ) -> Path:
     """Write a model as one page: all that names a photo is in it.
 
@@ -35,7 +35,7 @@ def write_html(
 
     Args:
         file: Where to, such as "ImageModel.html"; an older one is replaced.
-        photos: As of `write_web`.
+        train: As of `write_web`.
 
     Returns:
         The path.
@@ -51,7 +51,7 @@ def write_html(
     """
     file = as_path(file)
     with named_in_errors(file):
-        parts = parts_of(model, file, photos)
+        parts = parts_of(model, file, train)
         text = _page_of(parts)
         if len(text) > MOST:
             text = _page_of(parts | {MODEL: _halved(parts[MODEL])})

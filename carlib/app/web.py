@@ -16,7 +16,7 @@ PAGE, RUNTIME = "index.html", "runtime"
 def write_web(
     model: ImageClassificationModel,
     folder: str | os.PathLike,
-    photos: pd.DataFrame | None = None,
+    train: pd.DataFrame | None = None,
 ) -> Path:
     """Write a model as a page for any web server, in which the browser computes.
 
@@ -26,7 +26,7 @@ def write_web(
 
     Args:
         folder: Where to; one that an earlier call made is replaced.
-        photos: The photos it was trained on, a table: then the page can learn more
+        train: The photos it was trained on, a table: then the page can learn more
             without forgetting these. Their features travel with it, not the photos.
 
     Returns:
@@ -42,13 +42,13 @@ def write_web(
     """
     folder = as_path(folder)
     with named_in_errors(folder), atomic_folder(folder, replace=True) as temporary:
-        for name, data in files_of(model, folder, photos).items():
+        for name, data in files_of(model, folder, train).items():
             write_part(temporary / name, [data])
     return folder
 
 
 def files_of(
-    model: ImageClassificationModel, beside: Path, photos: pd.DataFrame | None = None
+    model: ImageClassificationModel, beside: Path, train: pd.DataFrame | None = None
 ) -> dict[str, bytes]:
     """Return the files of such a folder, by name."""
     texts = {name: page.source(name) for name in (page.STYLE, *page.SCRIPTS)}
@@ -61,5 +61,5 @@ def files_of(
     return (
         {name: text.encode() for name, text in texts.items()}
         | {f"{RUNTIME}/{name}": data for name, data in runtime.items()}
-        | parts_of(model, beside, photos)
+        | parts_of(model, beside, train)
     )

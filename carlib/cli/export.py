@@ -36,6 +36,12 @@ from carlib.exports.formats import FORMATS
     type=DATA,
     help="Whose photos to check on, and to calibrate int8 on; else drawn ones.",
 )
+@option(
+    "--train",
+    metavar="DATA",
+    type=DATA,
+    help="The photos it was trained on: then web and html can be taught more.",
+)
 @option("--overwrite", is_flag=True, help="Replace an export in DIR.")
 @option("--bench", is_flag=True, help="Show size, speed and agreement of each.")
 @json_option
@@ -44,6 +50,7 @@ def export(
     folder: str,
     formats: tuple[str, ...],
     photos: str | None,
+    train: str | None,
     overwrite: bool,
     bench: bool,
     as_json: bool,
@@ -60,6 +67,7 @@ def export(
       carlib export ImageModel.zip exported --format onnx --format tflite --bench
       carlib export ImageModel.zip exported --format pb --overwrite
       carlib export ImageModel.zip phone --format tflite-int8 --photos photos.zip
+      carlib export ImageModel.zip page --format html --train photos.zip
     """
     from carlib.exports.export import export
     from carlib.exports.manifest import MAX_BYTES, NAME
@@ -68,7 +76,9 @@ def export(
 
     with stdout_kept(as_json):
         loaded = load_model(model)
-        paths = export(loaded, folder, formats, overwrite, _photos(photos))
+        paths = export(
+            loaded, folder, formats, overwrite, _photos(photos), _train(train)
+        )
         told = read_json(Path(folder, NAME), MAX_BYTES)["exports"]
     exported = {name: str(path) for name, path in paths.items()}
     figures = {"exported": exported, "class_names": list(loaded.class_names)}
@@ -84,6 +94,15 @@ def _photos(data: str | None) -> Any:
     from carlib.data.locate import locate_data
 
     return locate_data(data)
+
+
+def _train(data: str | None) -> Any:
+    if data is None:
+        return None
+    from carlib.data.locate import locate_data
+    from carlib.data.table import load_index
+
+    return terminal.of_subset(load_index(locate_data(data)), "T", data)
 
 
 def table_text(exports: Mapping[str, Mapping[str, Any]]) -> str:

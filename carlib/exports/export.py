@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from carlib.errors import CarlibError, ExportError
 from carlib.exports.clients import client_text
 from carlib.exports.formats import Format, chosen
@@ -36,6 +38,7 @@ def export(
     formats: Sequence[str] = ("saved_model", "pb"),
     overwrite: bool = False,
     photos: Any = None,
+    train: pd.DataFrame | None = None,
 ) -> dict[str, Path]:
     """Write a model in other programs' formats, and prove that they give its answers.
 
@@ -64,6 +67,8 @@ def export(
         photos: What to check on, and to calibrate tflite-int8 on, such as the training
             photos (of more than 1,000 some, evenly chosen); None: the drawn sample is
             checked on, and of tflite-int8 only the weights are in int8.
+        train: The photos it was trained on: web and html can then be taught more, and
+            forget none of these. Their features travel with the page.
 
     Returns:
         The path of each format.
@@ -81,7 +86,7 @@ def export(
     _check_target(folder, overwrite)
     exact = dataclasses.replace(model.at("float32"), workspace_path=None)
     checks = checks_of(exact, photos)
-    source = Source(exact, () if photos is None else checks.contents)
+    source = Source(exact, () if photos is None else checks.contents, train)
     with (
         named_in_errors(folder),
         temporary_folder(folder) as scratch,

@@ -41,13 +41,13 @@ class Format:
 def _write_web(source: "Source", path: Path) -> None:
     from carlib.app.web import write_web
 
-    write_web(source.model, path)
+    write_web(source.model, path, source.train)
 
 
 def _write_html(source: "Source", path: Path) -> None:
     from carlib.app.html import write_html
 
-    write_html(source.model, path)
+    write_html(source.model, path, source.train)
 
 
 # The two that are pages are proven as they are written (see app.proof).

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from carlib import runtime
 from carlib.backbones.backbone import Backbone
@@ -22,12 +23,18 @@ class Source:
     Attributes:
         model: One that computes at float32, as exports do.
         photos: Encoded, those that were handed in; none: it was the sample.
+        train: The photos it was trained on, whose features a page shall have.
         inputs: The squares by name, each its side and interpolation: `pixels` where all
             backbones take the same, else `pixels_224_bicubic` and so on.
     """
 
-    def __init__(self, model: ImageClassificationModel, photos: Sequence[bytes] = ()):
-        self.model, self.photos = model, photos
+    def __init__(
+        self,
+        model: ImageClassificationModel,
+        photos: Sequence[bytes] = (),
+        train: pd.DataFrame | None = None,
+    ):
+        self.model, self.photos, self.train = model, photos, train
         shapes = list(dict.fromkeys(map(shape_of, self.model.backbones)))
         names = [f"pixels_{side}_{how}" for side, how in shapes]
         names = names if len(shapes) > 1 else ["pixels"]

@@ -55,8 +55,11 @@ def test_a_place_that_cannot_be_written_is_told(model, tmp_path):
         write_html(model, tmp_path)
 
 
-def test_both_are_formats_of_export(model, tmp_path):
-    paths = export(model, tmp_path / "exported", formats=["web", "html"])
+def test_both_are_formats_of_export(model, few, tmp_path):
+    paths = export(model, tmp_path / "exported", ["web", "html"], train=few)
+    taught = json.loads((paths["web"] / "page.json").read_text("utf-8"))["taught"]
+    assert taught["labels"] == list(few.damage_class)
+    assert b'data-part="photos.f16"' in paths["html"].read_bytes()
     assert paths["html"].read_bytes().startswith(b"<!doctype html>")
     with zipfile.ZipFile(paths["web"] / MODEL) as archive:
         assert "manifest.json" in archive.namelist()

@@ -63,6 +63,15 @@ def test_bench_prints_a_table_of_the_photos_that_are_named(model, three):
     assert lines[-1].startswith("openvino ") and "3 of 3" in lines[-1]
 
 
+def test_a_page_gets_the_training_photos_features(model, sample):
+    arguments = ("export", model, "page", "--format", "web", "--train", "sample")
+    assert run(*arguments).exit_code == 0
+    told = json.loads(Path("page/web/page.json").read_text("utf-8"))
+    photos = carlib.load_index(sample)
+    train = photos[photos["subset"] == "T"]
+    assert told["taught"]["labels"] == train["damage_class"].to_list()
+
+
 def test_export_over_somebody_elses_folder_is_refused(model, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x", "utf-8")
