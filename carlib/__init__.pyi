@@ -62,6 +62,8 @@ from .explain.class_maps import class_maps as class_maps
 from .explain.feature_map import feature_map as feature_map
 from .explain.nearest import nearest as nearest
 from .exports.export import export as export
+from .lessons.handover import HandOver as HandOver
+from .lessons.handover import take_up as take_up
 from .messages import require as require
 from .model.confidence import Confidence as Confidence
 from .model.model import ImageClassificationModel as ImageClassificationModel

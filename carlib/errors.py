@@ -11,7 +11,9 @@ CarlibError
 └── AccuracyError   a model that isn't as good as it was asked to be
 """
 
+import os
 import re
+import traceback
 import unicodedata
 from collections.abc import Sequence
 
@@ -67,6 +69,21 @@ class CarlibError(Exception):
             lines.append(f"  … and {len(self.problems) - SHOWN:,} more")
         lines += [self.hint] if self.hint else []
         return "\n".join(map(printable, lines))
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows: the cell's line, and what is wrong.
+
+        IPython asks for it. carlib's own lines would stand between the two; with
+        CARLIB_DEBUG=1 they do.
+        """
+        if os.environ.get("CARLIB_DEBUG") == "1":
+            return traceback.format_exception(self)
+        lines = [
+            f"In line {step.lineno} of the cell: {step.line}\n"
+            for step in traceback.extract_tb(self.__traceback__)
+            if "ipykernel" in step.filename or "ipython" in step.filename
+        ]
+        return [*lines[-1:], f"{type(self).__name__}: {self}"]
 
 
 def together(errors: Sequence[CarlibError]) -> CarlibError:

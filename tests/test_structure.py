@@ -93,6 +93,7 @@ ORDER = {
         *("source", "saved_model", "pb", "keras", "tflite", "onnx", "openvino"),
         *("clients", "formats", "proof", "manifest", "export"),
     ),
+    "lessons": ("verdict", "handover", "exercises"),
     "cli": (
         *("terminal", "app", "audit", "cache", "train", "compare", "answers"),
         *("predict", "drift", "doctor", "label_next", "costs"),
