@@ -48,6 +48,21 @@ def test_from_a_disk_without_a_network_it_answers_as_python_does(
     assert html.stat().st_size < module.MOST
 
 
+def test_a_share_is_never_told_as_more_than_it_is(opened, html, model, photos):
+    shown = opened(html, offline=True)
+    told = {}
+    for path in photos.image_path[:8]:
+        found, _ = shown.answer(path)
+        texts = shown.page.locator("#bars .number").all_inner_texts()
+        told |= dict(zip(found.values(), texts, strict=True))
+    assert any(share < 1e-3 for share in told)
+    for share, text in told.items():
+        number = float(text.strip("<>\u00a0%"))
+        assert text.startswith("<") == (share < 1e-3)
+        assert text.startswith(">") == (share > 0.999)
+        assert abs(number - 100 * share) <= 0.5 or text[0] in "<>"
+
+
 @pytest.mark.slow
 def test_on_two_hundred_photos_too(opened, html, model, photos):
     shown = opened(html, offline=True)

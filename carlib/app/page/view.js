@@ -22,10 +22,10 @@ export const say = (text) => { find("said").textContent = text; };
 
 /* A share in percent; what isn't all or none never reads as such. */
 export function percent(share) {
-  const whole = (100 * share).toFixed(0);
-  const close = (whole === "0" || whole === "100") && share > 0 && share < 1;
-  const told = close ? Math.min(99.9, Math.max(0.1, 100 * share)).toFixed(1) : whole;
-  return `${told}\u00a0%`;
+  const hundred = 100 * share;
+  if (hundred < 0.1) return "<\u00a00.1\u00a0%";
+  if (hundred > 99.9) return ">\u00a099.9\u00a0%";
+  return `${hundred.toFixed(hundred < 1 || hundred > 99 ? 1 : 0)}\u00a0%`;
 }
 
 /* Show a photo and what was answered: {name, url, ranked, why, map, error}. */
