@@ -93,7 +93,7 @@ ORDER = {
         *("source", "saved_model", "pb", "keras", "tflite", "onnx", "openvino"),
         *("clients", "formats", "proof", "manifest", "export"),
     ),
-    "lessons": ("verdict", "handover", "exercises"),
+    "lessons": ("handover", "verdict", *(f"check_0{n}" for n in range(1, 10))),
     "cli": (
         *("terminal", "app", "audit", "cache", "train", "compare", "answers"),
         *("predict", "drift", "doctor", "label_next", "costs"),

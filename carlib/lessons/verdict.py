@@ -1,4 +1,9 @@
-"""What a check says of a learner's answer: not answered, not yet, or right, and why."""
+"""What a check says of a learner's answer: not answered, not yet, or right, and why.
+
+The checks are in `check_01` and so on, a module a notebook. A check is named after what
+is asked. Its first argument is the learner's answer, `...` where there is none yet;
+whatever else it needs, the notebook has at hand.
+"""
 
 import functools
 import html

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from carlib.lessons import exercises
+from carlib.lessons import check_01
 from carlib.lessons.verdict import OPEN, choice, exercise, not_yet, right
 
 
@@ -55,4 +55,4 @@ def test_a_notebook_shows_it_as_text_not_as_code():
 )
 def test_the_mirrored_photo(turn, said):
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
-    assert said in repr(exercises.mirrored(turn(pixels), pixels))
+    assert said in repr(check_01.mirrored(turn(pixels), pixels))

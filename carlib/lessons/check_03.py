@@ -1,0 +1,1 @@
+"""Checks of notebook 03's exercises: the head, softmax, the learning rate."""

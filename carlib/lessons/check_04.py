@@ -1,0 +1,1 @@
+"""Checks of notebook 04's exercises: features, batches and curves."""

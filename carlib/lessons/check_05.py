@@ -1,0 +1,1 @@
+"""Checks of notebook 05's exercises: recall, baselines and thresholds."""

@@ -1,0 +1,1 @@
+"""Checks of notebook 06's exercises: files, labels and exports."""
