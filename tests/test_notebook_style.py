@@ -128,6 +128,7 @@ def test_parameters_are_literals_spelt_and_set_alike_everywhere():
             )
     assert all(len(found) == 1 for found in values.values()), values
     known = {"DATA", "WORKSPACE", "ARCH", "SECOND_ARCH", "WEIGHTS", "EPOCHS", "SEED"}
+    known |= {"MY_PHOTOS"}
     assert values.keys() == known
 
 

@@ -27,6 +27,8 @@ MADE_BY: dict[str, tuple[str, tuple[str, ...]]] = {
     "ImageModel.zip": ("06_save_model", ("trained.zip", "metrics.json")),
     "exported": ("06_save_model", ("trained.zip",)),
     "improved.zip": ("08_improve_model", ("photos.csv", "trained.zip")),
+    "my_model.zip": ("09_your_own_photos", ()),
+    "my_model.html": ("09_your_own_photos", ()),
 }
 
 
