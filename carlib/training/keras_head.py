@@ -30,7 +30,7 @@ class Head:
 
     Attributes:
         model: The Keras model: features to probabilities, compiled.
-        learning_rate: That of the last batch; before the first, the optimizer's own.
+        learning_rate: That of the last epoch's first batch; at first the optimizer's.
     """
 
     def __init__(
@@ -126,41 +126,40 @@ class Head:
             The loss is the plain one: no class weight, smoothing or penalty in it.
         """
         tf = runtime.tensorflow()
+        self.learning_rate = optimizers.rate_of(self.optimizer)
         correct, loss = 0.0, 0.0
         for rows in blocks(features, batch_size, batch_size if hooks else None):
             some = _rows(features, rows, order), _rows(labels, rows, order)
             batch = rows.start // batch_size
             if hooks:
                 hooks.on_train_batch_begin(batch)
-            hits, losses, rate = self._epoch(*some, tf.constant(batch_size))
+            hits, losses = self._epoch(*some, tf.constant(batch_size))
             correct, loss = correct + float(hits), loss + float(losses)
             seen = min(rows.stop, len(labels))
             if hooks:
                 hooks.on_train_batch_end(batch, _logs(correct, loss, seen))
-        self.learning_rate = float(rate)
         return _logs(correct, loss, len(labels))
 
     def _run_epoch(self, features, labels, batch_size):
         tf = runtime.tensorflow()
         n_rows = tf.size(labels)
 
-        def step(start, correct, total_loss, _):
+        def step(start, correct, total_loss):
             rows = slice(start, start + batch_size)
             with tf.GradientTape() as tape:
                 logits, hits, losses = self._judge(features[rows], labels[rows])
                 loss = self._loss(labels[rows], logits, losses)
                 loss = self.optimizer.scale_loss(loss)  # `apply` scales back
             gradients = tape.gradient(loss, self.layer.trainable_variables)
-            rate = tf.cast(self.optimizer.learning_rate, tf.float32)
             self.optimizer.apply(gradients)
             total_loss += tf.reduce_sum(losses)
-            return start + batch_size, correct + hits, total_loss, rate
+            return start + batch_size, correct + hits, total_loss
 
         zero = tf.constant(0.0)
         _, *results = tf.while_loop(
             lambda start, *_: start < n_rows,
             step,
-            (tf.constant(0), zero, zero, zero),
+            (tf.constant(0), zero, zero),
             parallel_iterations=1,
         )
         return results

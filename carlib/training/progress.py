@@ -43,7 +43,8 @@ class EpochMetrics:
         epoch: From 0.
         accuracy: Share of the photos that were named right.
         cross_entropy: Mean of -ln(probability of the true class).
-        learning_rate: That of the last batch; None where nothing was trained.
+        learning_rate: That of its first batch; None where nothing was trained. (ML.NET
+            tells the last one's, which at times is the next epoch's.)
     """
 
     dataset: str

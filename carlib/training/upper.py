@@ -80,6 +80,7 @@ def train_upper(
     with runtime.gradients_forgotten(), runtime.quiet_log("ERROR"):
         for epoch in range(tuning.epochs):
             model.reset_metrics()
+            rate = optimizers.rate_of(model.optimizer)
             order = draw.permutation(len(labels))
             for start in range(0, len(order), tuning.batch_size):
                 some = order[start : start + tuning.batch_size]
@@ -88,7 +89,6 @@ def train_upper(
                     *batch, class_weight=weights, return_dict=True
                 )
             check_finite(epoch, told["loss"], tuning.learning_rate)
-            rate = optimizers.rate_of(model.optimizer)
             hear(epoch, _figures(told) | {"learning_rate": rate})
 
 

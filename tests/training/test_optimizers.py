@@ -35,8 +35,17 @@ def test_an_optimizer_keeps_its_rate_or_follows_a_schedule(trainer, skewed):
     assert rates.iloc[-1] < 0.02
     cosine = keras_schedules.CosineDecay(0.02, 2 * 3)  # 28 photos: 3 batches
     model = trainer(optimizer=mine, learning_rate_scheduler=cosine, **QUICK).fit(skewed)
-    expected = [float(cosine(step)) for step in (2, 5)]
+    expected = [float(cosine(step)) for step in (0, 3)]
     np.testing.assert_allclose(model.history.learning_rate, expected, rtol=1e-4)
+
+
+def test_the_log_tells_the_rate_that_the_schedule_gives_for_its_epoch(trainer, skewed):
+    """A last, smaller batch is already the next epoch's step: it isn't told of."""
+    decay = ExponentialLRDecay(0.01, num_epochs_per_decay=1, decay_rate=0.5)
+    made = trainer(learning_rate_scheduler=decay, epoch=4, early_stopping=None)
+    found = made.fit(skewed).history.learning_rate.dropna()
+    expected = [decay.rate(epoch, 0, len(skewed) // 10) for epoch in range(4)]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_a_fresh_copy_is_by_the_optimizers_own_class():
