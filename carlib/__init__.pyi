@@ -47,6 +47,8 @@ from .evaluation.label_next import label_next as label_next
 from .evaluation.learning_curve import Foretold as Foretold
 from .evaluation.learning_curve import LearningCurve as LearningCurve
 from .evaluation.learning_curve import learning_curve as learning_curve
+from .evaluation.listing import list_answers as list_answers
+from .evaluation.listing import worst_first as worst_first
 from .evaluation.metrics import Metrics as Metrics
 from .evaluation.paired import PairedComparison as PairedComparison
 from .evaluation.patch_worth import PatchWorth as PatchWorth
@@ -80,6 +82,8 @@ from .plots.coverage import plot_coverage as plot_coverage
 from .plots.feature_map import plot_feature_map as plot_feature_map
 from .plots.learning_curve import plot_learning_curve as plot_learning_curve
 from .plots.learning_curve import plot_learning_curves as plot_learning_curves
+from .plots.learning_rate import plot_learning_rate as plot_learning_rate
+from .plots.nearest import plot_nearest as plot_nearest
 from .plots.pairs import plot_pairs as plot_pairs
 from .plots.photos import show_mistakes as show_mistakes
 from .plots.photos import show_photos as show_photos
@@ -94,6 +98,7 @@ from .training.progress import EpochMetrics as EpochMetrics
 from .training.schedules import ExponentialLRDecay as ExponentialLRDecay
 from .training.schedules import LsrDecay as LsrDecay
 from .training.schedules import PolynomialLRDecay as PolynomialLRDecay
+from .training.short_report import short_report as short_report
 from .training.trainer import ImageClassificationTrainer as ImageClassificationTrainer
 
 __version__: str

@@ -53,14 +53,14 @@ ORDER = {
     ),
     "training": (
         *("ranges", "early_stopping", "schedules", "optimizers", "options", "plain"),
-        *("progress", "logs", "photo_set", "folds", "choose_l2"),
+        *("progress", "short_report", "logs", "photo_set", "folds", "choose_l2"),
         *("keras_head", "task", "epochs", "optimum", "direct"),
         *("held_out", "calibrate", "loop", "trainer", "upper", "fine_tune"),
         "classifier",
     ),
     "evaluation": (
         *("intervals", "resampling", "text", "paired", "metrics", "headline"),
-        *("evaluate", "coverage", "costs", "drift"),
+        *("evaluate", "coverage", "costs", "drift", "listing"),
         "reliability",
         *("cross_validation", "compare", "patch_worth"),
         *("power_law", "thinned", "learning_curve", "label_next"),
@@ -76,6 +76,7 @@ ORDER = {
     ),
     "plots": (
         *("style", "photos", "charts", "comparison", "coverage"),
+        *("learning_rate", "nearest"),
         *("class_maps", "feature_map", "reliability"),
         "pairs",
         "learning_curve",

@@ -17,6 +17,7 @@ from carlib.plots.style import (
     INK,
     PALE,
     SECOND,
+    THIRD,
     check_table,
     house_style,
     legible,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from carlib.evaluation.metrics import Metrics
 
-SUBSETS = {"T": "Training", "V": "Validation"}
+SUBSETS = {"T": "Training set", "V": "Test set"}
 DATASETS = {
     "Train": {"color": FIRST, "marker": "o", "linestyle": "-"},
     "Validation": {"color": SECOND, "marker": "s", "linestyle": "--"},
@@ -37,7 +38,7 @@ DATASETS = {
 
 
 def plot_class_balance(photos: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
-    """Draw how many photos each class has, for training and for validation.
+    """Draw how many photos each class has to learn from, and to be judged by.
 
     Of more than 30 classes, the 30 with the most photos.
 
@@ -79,7 +80,7 @@ def _bars(ax: "Axes", counts: pd.Series, total: int, place: int, places: int) ->
         counts,
         height * 0.9,
         color=FIRST if training else "white",
-        edgecolor=FIRST if training else SECOND,
+        edgecolor=FIRST if training else THIRD,
         hatch=None if training else "/////",
         label=f"{legible(SUBSETS.get(counts.name, counts.name))}: {total:,}",
     )

@@ -49,7 +49,9 @@ def show_photos(photos: pd.DataFrame, per_class: int = 4, seed: int = 0) -> "Fig
     with house_style() as plt:
         names = [legible(name) for name, _ in classes]
         shape = (len(classes), per_class)
-        size = (1.5 + 1.4 * per_class + room_for(names, 16), 1.45 * len(classes))
+        side = 1.95 if per_class <= 4 else 1.4  # inches: 180 pixels and more on a page
+        width = 1.5 + side * per_class + room_for(names, 16)
+        size = (width, (side + 0.05) * len(classes))
         figure, grid = plt.subplots(*shape, figsize=size, squeeze=False)
         for axes, (_, members), name, pictures in zip(
             grid, classes, names, drawn, strict=True
@@ -98,11 +100,11 @@ def _mistakes(worst: pd.DataFrame, heading: str) -> "Figure":
     with house_style() as plt:
         titles = [_title(row) for row in worst.itertuples()]
         lines = [line for title in titles for line in title.split("\n")]
-        size = (8 + 3.2 * room_for(lines, 26), 2.5 * rows + 0.35)
+        size = (8.4 + 3.2 * room_for(lines, 26), 2.75 * rows + 0.35)
         figure, grid = plt.subplots(rows, 4, figsize=size, squeeze=False)
         fill(grid.flat, pictures)
         for ax, title in zip(grid.flat, titles, strict=False):
-            ax.set_title(title, fontsize=8.5, pad=5)
+            ax.set_title(title, fontsize=9.5, pad=5)
             ax.set_anchor("W")  # a narrow photo's title has its column's whole width
         figure.suptitle(heading, x=0.01, ha="left")
     return figure

@@ -11,9 +11,10 @@ import pandas as pd
 from carlib.errors import CarlibError, DataError, printable
 from carlib.evaluation.text import cut
 
-# Two colours that everybody can tell apart (Okabe and Ito), and greys; a marker, hatch
+# Three colours that all can tell apart (Okabe and Ito), and greys; a marker, hatch
 # or text always says the same as the colour.
-FIRST, SECOND, INK, FAINT, PALE = "#0072B2", "#D55E00", "#333333", "#8C8C8C", "#C4C4C4"
+FIRST, SECOND, THIRD = "#0072B2", "#D55E00", "#009E73"
+INK, FAINT, PALE = "#333333", "#8C8C8C", "#C4C4C4"
 STYLE = {
     "figure.dpi": 100,
     "figure.constrained_layout.use": True,

@@ -70,7 +70,7 @@ def test_class_balance_has_a_bar_with_its_count_for_each_class_and_subset():
     assert [bar.get_width() for bar in validation] == [2, 0, 1]
     assert texts(ax) == ["5", "3", "0", "2", "0", "1"]
     legend = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert legend == ["Training: 8", "Validation: 3"]
+    assert legend == ["Training set: 8", "Test set: 3"]
 
 
 def test_class_balance_tells_the_subsets_apart_without_colour():
