@@ -66,7 +66,6 @@ from .explain.nearest import nearest as nearest
 from .exports.export import export as export
 from .lessons.handover import HandOver as HandOver
 from .lessons.handover import take_up as take_up
-from .messages import require as require
 from .model.confidence import Confidence as Confidence
 from .model.model import ImageClassificationModel as ImageClassificationModel
 from .model.model import load_model as load_model

@@ -11,13 +11,11 @@ Example:
 
 import contextlib
 import logging
-import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from carlib.errors import DataError, printable_lines
+from carlib.errors import printable_lines
 
 LOG_SECONDS = 30  # between two lines of progress in a log
 
@@ -85,21 +83,3 @@ class _Lines:
 
     def flush(self) -> None:
         self._stream.flush()
-
-
-def require(path: str | os.PathLike, made_by: str) -> Path:
-    """Return a path if it exists, else say which notebook makes it.
-
-    Raises:
-        DataError: The file isn't there yet.
-
-    Example:
-        >>> carlib.require("workspace/photos.csv", made_by="02_load_data")
-    """
-    path = Path(path)
-    if not path.exists():
-        raise DataError(
-            f"No {path.name} in {path.parent.as_posix()}.",
-            hint=f"Run {made_by}.ipynb first: it makes it.",
-        )
-    return path

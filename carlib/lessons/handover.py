@@ -44,7 +44,7 @@ class HandOver(Mapping[str, Path]):
             these, and which notebooks to run, in order.
 
     Example:
-        >>> files = carlib.lessons.take_up("workspace", "photos.csv", "trained.zip")
+        >>> files = carlib.take_up("workspace", "photos.csv", "trained.zip")
         >>> photos = carlib.read_csv(files["photos.csv"])
         >>> files.add("predictions.csv")
     """

@@ -234,7 +234,7 @@ def test_of_many_classes_the_balance_is_of_the_largest():
     assert labels(ax.yaxis) == [*[n for n in sizes if sizes[n] == 2], "class_00"]
     heading = "30 of 59 classes: those with the most photos"
     assert ax.get_title("left").splitlines()[-1] == heading
-    assert ax.get_legend().get_texts()[0].get_text() == "Training: 88"
+    assert ax.get_legend().get_texts()[0].get_text() == "Training set: 88"
 
 
 def test_charts_draw_into_the_axes_they_are_given():
