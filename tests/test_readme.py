@@ -29,7 +29,7 @@ def lines_starting(word: str) -> list[str]:
 
 def test_they_stay_short_enough_to_be_read():
     assert len(README.splitlines()) <= 195
-    assert len(CONTRIBUTING.splitlines()) <= 80
+    assert len(CONTRIBUTING.splitlines()) <= 82
 
 
 @pytest.mark.parametrize("name", TEXTS)
