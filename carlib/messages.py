@@ -46,6 +46,9 @@ def say(message: str) -> None:
 def bar(total: int | None, what: str, unit: str, **options: Any) -> Iterator[Any]:
     """Yield a bar with the time left, tqdm's; where nobody watches, a line at times.
 
+    In a notebook it's text, too, and gone at its end: a widget would be an error in a
+    notebook that is saved, and opened without its kernel.
+
     Args:
         options: Others of tqdm's.
 
@@ -53,22 +56,24 @@ def bar(total: int | None, what: str, unit: str, **options: Any) -> Iterator[Any
         >>> with bar(len(photos), "Bottlenecks", "photo") as shown:
         ...     shown.update()
     """
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
+    if sys.platform == "emscripten":
+        tqdm.monitor_interval = 0  # a browser has no thread for it
     if sys.stderr is None:  # a windowed program, or one whose streams are closed
         options |= {"disable": True}
-    elif not _is_watched():
+    elif _in_notebook():
+        options |= {"mininterval": 0.5, "file": sys.stdout, "leave": False, "ncols": 70}
+    elif not sys.stderr.isatty():
         options |= {"mininterval": LOG_SECONDS, "maxinterval": 2 * LOG_SECONDS}
         options |= {"file": _Lines(sys.stderr)}
     with tqdm(total=total, desc=what, unit=unit, **options) as shown:
         yield shown
 
 
-def _is_watched() -> bool:
-    """Tell whether progress is seen as it comes: at a terminal or in a notebook."""
-    stream = sys.stderr
-    in_notebook = type(stream).__module__.startswith(("ipykernel", "google.colab"))
-    return in_notebook or stream.isatty()
+def _in_notebook() -> bool:
+    kind = type(sys.stderr).__module__
+    return kind.startswith(("ipykernel", "google.colab", "pyodide_kernel"))
 
 
 class _Lines:

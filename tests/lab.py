@@ -52,7 +52,8 @@ def jupyterlab(root: Path, home: Path) -> Iterator[str]:
     folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")
     environment = os.environ | {name: str(home / name) for name in folders}
     environment["JUPYTERLAB_SETTINGS_DIR"] = str(home / "settings")
-    environment.pop("PYTEST_CURRENT_TEST", None)
+    for name in ("PYTEST_CURRENT_TEST", "MPLBACKEND"):  # a learner has neither
+        environment.pop(name, None)
     with (home / "log.txt").open("w", encoding="utf-8") as log:
         server = subprocess.Popen(
             command, env=environment, stdout=log, stderr=subprocess.STDOUT
@@ -84,8 +85,8 @@ class Lab:
         self.path, self.page = path, browser.new_page(viewport=viewport)
         self._arrive(address.format(path.name))
         self.command("application:toggle-left-area")
-        if dark:
-            self.command("apputils:change-theme", {"theme": "JupyterLab Dark"})
+        theme = "JupyterLab Dark" if dark else "JupyterLab Light"
+        self.command("apputils:change-theme", {"theme": theme})
 
     def _arrive(self, address: str) -> None:
         for _ in range(100):
@@ -179,6 +180,12 @@ def in_order(notebook: nbformat.NotebookNode) -> bool:
     code = [c for c in notebook.cells if c.cell_type == "code" and c.source]
     counts = [c.execution_count for c in code]  # Shift+Enter at the end adds a cell
     return None not in counts and counts == sorted(counts)
+
+
+def pictures(notebook: nbformat.NotebookNode) -> int:
+    """How many pictures a notebook shows."""
+    outputs = [o for c in notebook.cells for o in c.get("outputs", [])]
+    return sum("image/png" in o.get("data", {}) for o in outputs)
 
 
 def has_widgets(notebook: nbformat.NotebookNode) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import Lab, errors, has_widgets, in_order, jupyterlab
+from tests.lab import Lab, errors, has_widgets, in_order, jupyterlab, pictures
 from tests.test_notebook_style import NOTEBOOKS, PATHS
 
 pytestmark = pytest.mark.slow
@@ -55,7 +55,7 @@ def test_it_runs_fits_a_projector_and_is_whole_tomorrow(opened, name):
     lab.run_all()
     notebook = lab.saved()
     assert errors(notebook) == []
-    assert in_order(notebook)
+    assert in_order(notebook) and pictures(notebook) >= 1
     assert not has_widgets(notebook)
     assert lab.clipped() == []
     PICTURES.mkdir(parents=True, exist_ok=True)

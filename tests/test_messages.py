@@ -6,10 +6,13 @@ import logging
 import subprocess
 import sys
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 
 from carlib.errors import DataError
-from carlib.messages import bar, require, say
+from carlib.messages import bar, say
 
 LOG = logging.getLogger("carlib")
 
@@ -72,15 +75,23 @@ def test_a_handler_of_the_programs_own_hears_it_too(capsys):
     assert heard.getvalue() == capsys.readouterr().out == "both\n"
 
 
-def test_what_a_notebook_needs_is_returned_or_says_who_makes_it(tmp_path):
-    path = tmp_path / "a.csv"
-    path.touch()
-    assert require(str(path), made_by="02_load_data") == path
-    with pytest.raises(DataError) as caught:
-        require("workspace/photos.csv", made_by="02_load_data")
-    assert str(caught.value) == (
-        "No photos.csv in workspace.\nRun 02_load_data.ipynb first: it makes it."
+def test_in_a_notebook_a_bar_is_text_that_is_gone_at_its_end():
+    """A widget is an error tomorrow, when the notebook is opened without a kernel."""
+    code = (
+        "import time\nfrom carlib.messages import bar\n"
+        "with bar(3, 'Bottlenecks', 'photo') as shown:\n"
+        "    for _ in range(3):\n        time.sleep(0.6)\n        shown.update()\n"
+        "print('done')"
     )
+    notebook = new_notebook(cells=[new_code_cell(code)])
+    made = NotebookClient(notebook, kernel_name="python3").execute()
+    assert "widget" not in nbformat.writes(made)
+    outputs = made.cells[0].outputs
+    assert {output.name for output in outputs} == {"stdout"}
+    text = "".join(output.text for output in outputs)
+    assert "Bottlenecks:  33%" in text and "photo/s" in text
+    *shown, last = text.split("\r")
+    assert max(map(len, shown)) <= 70 and last == "done\n"
 
 
 def test_progress_in_a_log_is_lines_and_not_one_that_is_written_over(monkeypatch):

@@ -306,7 +306,7 @@ class ImageClassificationTrainer(TrainingOptions):
 
     def _photo(self, dataset: str, index: int) -> None:
         if self.metrics_callback:
-            from tqdm.auto import tqdm
+            from tqdm import tqdm
 
             with tqdm.external_write_mode():  # what it prints stands beside the bar
                 self._tell(BottleneckMetrics(dataset, index))
