@@ -55,7 +55,8 @@ ORDER = {
         *("ranges", "early_stopping", "schedules", "optimizers", "options", "plain"),
         *("progress", "short_report", "logs", "photo_set", "folds", "choose_l2"),
         *("keras_head", "task", "epochs", "optimum", "direct"),
-        *("held_out", "calibrate", "loop", "trainer", "upper", "fine_tune"),
+        *("held_out", "calibrate", "loop", "epoch_bar", "trainer", "upper"),
+        "fine_tune",
         "classifier",
     ),
     "evaluation": (

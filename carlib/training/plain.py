@@ -1,6 +1,7 @@
 """A trainer's options as plain values, ready for JSON, and made again from them."""
 
 import dataclasses
+import json
 import re
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +39,24 @@ def to_plain(
         "learning_rate_scheduler": schedules.to_plain(options.learning_rate_scheduler),
         "optimizer": optimizers.plain(options.optimizer),
     }
+
+
+def for_a_model(plain: dict[str, Any], backbones: Sequence[Backbone]) -> dict[str, Any]:
+    """Return a trainer's plain options without what belongs to this machine only.
+
+    Raises:
+        OptionError: They can't be written down, as an optimizer of somebody's own may
+            not: better now than when the model is saved.
+    """
+    del plain["workspace_path"]
+    for made, backbone in zip(plain["backbones"], backbones, strict=True):
+        made["weights"] = backbone.weights_name
+        made.pop("calibration", None)
+    try:
+        json.dumps(plain)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"These options can't be saved: {error}.") from error
+    return plain
 
 
 def from_plain(plain: Any, known: set[str], arch: Any = None) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,17 +17,18 @@ from carlib.bottlenecks.extract import extract
 from carlib.data.labels import labels_of
 from carlib.data.sources import as_sources
 from carlib.data.table import about
-from carlib.errors import CarlibError, ImageError, OptionError, together
+from carlib.errors import CarlibError, ImageError, together
 from carlib.files import as_path
 from carlib.model.frozen import write_final
 from carlib.model.model import ImageClassificationModel
 from carlib.training import loop, ranges
+from carlib.training.epoch_bar import EpochBar, epoch_bar
 from carlib.training.logs import KINDS, log_callbacks
 from carlib.training.loop import TrainedHead, about_optimum, confidence_of, too_few
 from carlib.training.optimizers import is_direct
 from carlib.training.options import TrainingOptions
 from carlib.training.photo_set import PhotoSet, about_skipped, class_names, trained_on
-from carlib.training.plain import from_plain, to_plain
+from carlib.training.plain import for_a_model, from_plain, to_plain
 from carlib.training.progress import BottleneckMetrics, EpochMetrics, Reporter
 
 
@@ -132,9 +132,12 @@ class ImageClassificationTrainer(TrainingOptions):
         """
         vars(self)["_stopped"] = False
         classes = class_names(train, validation)
-        plain = self._options_of_model()
+        plain = for_a_model(self.options(), self.backbones)
         learned, watched = self._bottlenecks(train, validation, classes)
-        trained, history = self.train_head(learned, watched)
+        with epoch_bar(self) as shown:
+            trained, history = self.train_head(learned, watched, shown)
+            if shown:
+                shown.finish(trained)
         model = ImageClassificationModel(
             backbones=self.backbones,
             class_names=classes,
@@ -229,9 +232,15 @@ class ImageClassificationTrainer(TrainingOptions):
         return rest, watched if len(watched) else None
 
     def train_head(
-        self, train: PhotoSet, watched: PhotoSet | None = None
+        self,
+        train: PhotoSet,
+        watched: PhotoSet | None = None,
+        shown: EpochBar | None = None,
     ) -> tuple[TrainedHead, pd.DataFrame]:
         """Train a head on photos, and tell of it: the training phase alone.
+
+        Args:
+            shown: Is told of each epoch as well.
 
         Returns:
             The head, and the history as a model has it.
@@ -239,7 +248,13 @@ class ImageClassificationTrainer(TrainingOptions):
         sizes = {"Train": train.n_rows} if self.test_on_train_set else {}
         sizes |= {"Validation": len(watched)} if watched else {}
         batches = {name: self.batches(size) for name, size in sizes.items()}
-        reporter = Reporter(self._tell, batches)
+
+        def tell(metrics: EpochMetrics) -> None:
+            self._tell(metrics)
+            if shown:
+                shown.tell(metrics)
+
+        reporter = Reporter(tell, batches)
 
         def hear(epoch: int, figures: Mapping[str, float]) -> bool:
             reporter.note(epoch, figures)
@@ -258,24 +273,6 @@ class ImageClassificationTrainer(TrainingOptions):
             "workspace_path": None if workspace is None else os.fspath(workspace),
             "logs": list(self.logs),
         }
-
-    def _options_of_model(self) -> dict[str, Any]:
-        """Return the options without what belongs to this machine only.
-
-        Raises:
-            OptionError: They can't be written down, as an optimizer of somebody's own
-                may not: better now than when the model is saved.
-        """
-        plain = self.options()
-        del plain["workspace_path"]
-        for made, backbone in zip(plain["backbones"], self.backbones, strict=True):
-            made["weights"] = backbone.weights_name
-            made.pop("calibration", None)
-        try:
-            json.dumps(plain)
-        except (TypeError, ValueError) as error:
-            raise OptionError(f"These options can't be saved: {error}.") from error
-        return plain
 
     @classmethod
     def from_options(

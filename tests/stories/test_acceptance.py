@@ -139,23 +139,23 @@ def test_a2_every_other_backbone_trains_and_predicts_with_random_weights(
 # --- A3: learning-rate schedules -----------------------------------------------------
 
 EPOCHS, WHOLE = 50, 16  # batches of 10 in 160 photos
-LAST = [epoch * WHOLE + WHOLE - 1 for epoch in range(EPOCHS)]
+FIRST = [epoch * WHOLE for epoch in range(EPOCHS)]
 SCHEDULES = {
     "exponential": (
         carlib.ExponentialLRDecay(),
-        [0.01 * 0.94 ** (step // (2 * WHOLE)) for step in LAST],
+        [0.01 * 0.94 ** (step // (2 * WHOLE)) for step in FIRST],
     ),
     "polynomial": (
         carlib.PolynomialLRDecay(),
-        [1e-4 + 0.0099 * (1 - min(step / (2 * WHOLE), 1)) for step in LAST],
+        [1e-4 + 0.0099 * (1 - min(step / (2 * WHOLE), 1)) for step in FIRST],
     ),
     "linear scaling": (
         carlib.LsrDecay(lr_schedule={0: 1, 30: 0.1}),
-        [0.1 * 10 / 128 * (1 if step < 30 * WHOLE else 0.1) for step in LAST],
+        [0.1 * 10 / 128 * (1 if step < 30 * WHOLE else 0.1) for step in FIRST],
     ),
     "Keras's cosine": (
         lambda kinds: kinds.CosineDecay(0.01, EPOCHS * WHOLE),
-        [0.005 * (1 + math.cos(math.pi * s / (EPOCHS * WHOLE))) for s in LAST],
+        [0.005 * (1 + math.cos(math.pi * s / (EPOCHS * WHOLE))) for s in FIRST],
     ),
     "constant": (None, [0.01] * EPOCHS),
 }
