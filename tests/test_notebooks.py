@@ -1,8 +1,8 @@
 """The notebooks run in order, hand over files, and the runner catches what goes wrong.
 
-The six run twice on the drawn sample (for most tests need what they make), and 07 and
-08 on what they have made, in slow tests; notebooks that misbehave are made here, beside
-a copy of the runner.
+The first six run twice on the drawn sample (for most tests need what they make), the
+others on what they have made, in slow tests; notebooks that misbehave are made here,
+beside a copy of the runner.
 """
 
 import csv
@@ -120,23 +120,28 @@ def test_no_output_holds_an_absolute_path(executed):
 
 
 def test_each_picture_of_the_lesson_is_there(executed):
-    assert [pictures(notebook) for notebook in executed] == [2, 2, 1, 1, 5, 1]
+    assert [pictures(notebook) for notebook in executed] == [2, 3, 1, 2, 6, 1]
 
 
 def test_the_bottleneck_cell_is_free_the_second_time(executed):
     counts = re.findall(r"^160 photos: (.*)$", shown(executed[3]), re.M)
-    # The cell, the cell again, and the training.
-    assert counts == ["0 cached, 160 computed", *["160 cached, 0 computed"] * 2]
+    # The cell, the cell again, the training, and the map.
+    assert counts == ["0 cached, 160 computed", *["160 cached, 0 computed"] * 3]
 
 
-def test_training_reports_in_the_workshops_lines(executed):
-    line = (
-        r"^Phase: Training, Dataset used: {dataset:>10}, Batch Processed Count: +\d+, "
-        r"Epoch: +\d+, Accuracy: +[\d.]+, Cross-Entropy: +[\d.]+"
-    )
-    for dataset in ("Train", "Validation"):
-        found = re.findall(line.format(dataset=dataset), shown(executed[3]), re.M)
-        assert len(found) == 3
+def test_training_reports_each_epoch_in_a_line_that_fits_a_projector(executed):
+    line = r"^epoch +\d+   train [\d.]+ / [\d.]+ +validation [\d.]+ / [\d.]+ *$"
+    found = re.findall(line, shown(executed[3]), re.M)
+    assert len(found) == 3 and max(map(len, found)) <= 70
+    assert "Trained 3 epochs in" in shown(executed[3])
+
+
+def test_exercises_wait_for_an_answer_and_stop_nobody(executed):
+    for notebook in executed:
+        tags = [cell["metadata"].get("tags", []) for cell in notebook.cells]
+        asked = sum("exercise" in tag for tag in tags)
+        assert asked >= 2
+        assert shown(notebook).count("Not answered yet.") == 2 * asked  # and as HTML
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +216,7 @@ def test_notebooks_run_again_alone_compute_no_bottleneck_and_say_the_same(
         ("05", "photos.csv", "02_load_data"),
         ("06", "trained.zip", "04_train"),
         ("07", "exported", "06_save_model"),
-        ("08", "photos.csv", "02_load_data"),
+        ("08", "trained.zip", "04_train"),
     ],
 )
 def test_a_notebook_without_its_inputs_says_which_makes_them(
@@ -219,8 +224,19 @@ def test_a_notebook_without_its_inputs_says_which_makes_them(
 ):
     result = run("--only", number, "--workspace", tmp_path / "workspace")
     assert result.returncode == 1
-    assert f"DataError: No {missing} in " in result.stderr
-    assert f"Run {maker}.ipynb first" in result.stderr
+    assert f"{missing} isn't there: {maker} makes it." in result.stderr
+    assert re.search(f"Run .*{maker}.*, and come back", result.stderr)
+
+
+def test_what_was_made_from_another_list_is_noticed(first, workspace, leaked, tmp_path):
+    """The photos are changed, and the training is forgotten."""
+    other = shutil.copytree(workspace, tmp_path / "workspace")
+    changed = run("--data", leaked, "--only", "02", "--workspace", other)
+    assert changed.returncode == 0, changed.stdout + changed.stderr
+    result = run("--only", "05", "--workspace", other)
+    assert result.returncode == 1
+    assert "trained.zip was made from another photos.csv" in result.stderr
+    assert "Run 04_train, and come back." in result.stderr
 
 
 @pytest.mark.slow
