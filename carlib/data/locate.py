@@ -1,6 +1,7 @@
 """Where the data come from: a folder, a zip, the workshop's download or the sample."""
 
 import contextlib
+import difflib
 import os
 import tempfile
 from pathlib import Path
@@ -76,10 +77,22 @@ def _given(path: Path, home: Path, origin: str = "") -> Path:
         return path
     if path.is_file():
         return _unpacked(path, home)
+    like = _like(path)
     raise DataError(
-        f"{origin}there is no folder or zip {path}.",
-        hint='source is a folder, a zip, "download", "sample" or "auto".',
+        f"{origin}there is no folder or zip {path}; looked in {Path.cwd() / path.parent}.",
+        hint=(f"Did you mean {like}? " if like else "")
+        + "Data are a folder or a zip, or one of the words download, sample and auto.",
     )
+
+
+def _like(path: Path) -> Path | None:
+    """Return what lies beside a path that isn't there, and may have been meant."""
+    try:
+        names = {each.name.casefold(): each for each in path.parent.iterdir()}
+    except OSError:
+        return None
+    found = difflib.get_close_matches(path.name.casefold(), names, 1)
+    return names[found[0]] if found else None
 
 
 def _unpacked(path: Path, home: Path) -> Path:

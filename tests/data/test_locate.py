@@ -115,8 +115,20 @@ def test_a_damaged_zip_is_refused_and_leaves_nothing(tmp_path):
 
 
 def test_a_place_where_there_is_nothing_is_an_error_that_says_what_may_stand_there():
-    with pytest.raises(DataError, match='no folder or zip missing(.|\n)*"sample"'):
+    with pytest.raises(DataError, match="no folder or zip missing(.|\n)*sample"):
         locate_data("missing")
+
+
+def test_where_was_looked_is_told_and_what_may_have_been_meant(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my" / "Photos").mkdir(parents=True)
+    with pytest.raises(DataError) as caught:
+        locate_data("my/fotos")
+    assert caught.value.message.endswith(f"looked in {tmp_path / 'my'}.")
+    assert caught.value.hint.startswith(f"Did you mean {Path('my', 'Photos')}? ")
+    with pytest.raises(DataError) as caught:
+        locate_data("your/holidays")
+    assert caught.value.hint.startswith("Data are a folder or a zip")
 
 
 def test_the_environment_names_a_folder_or_a_zip(tmp_path, monkeypatch, capsys, server):
