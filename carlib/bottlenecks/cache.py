@@ -6,6 +6,7 @@
 | <arch>-<fingerprint>/<sha256>.npy | a shard of them |
 | <arch>-<fingerprint>/network/ | the network as OpenVINO has it, with its hashes |
 | photos-<sha256>.npy | the stat index |
+| pace/ | how many seconds a photo took, to be told |
 """
 
 import contextlib
@@ -153,7 +154,7 @@ def cache_info(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
 
     Example:
         >>> carlib.cache_info("workspace")[0]["photos"]
-        1203
+        200
     """
     described = _described(root_of(workspace_path))
     return [_summary(folder, description) for folder, description in described]

@@ -17,6 +17,7 @@ from carlib.backbones.backbone import Backbone
 from carlib.backbones.engines import Network, Pipeline
 from carlib.bottlenecks.cache import open_index, open_shards
 from carlib.bottlenecks.features import Features
+from carlib.bottlenecks.pace import Pace
 from carlib.bottlenecks.shards import Shards
 from carlib.bottlenecks.stat_index import StatIndex
 from carlib.data.photos import Photo, mirrored_key, read_ahead
@@ -91,7 +92,7 @@ def extract(
         hold_back: Write only with what later calls compute, when that is worth a shard,
             or at the process's end: a server's calls are many and small.
     """
-    index = open_index(workspace_path)
+    began, index = time.monotonic(), open_index(workspace_path)
     opened = [open_shards(workspace_path, b, look=reuse) for b in backbones]
     lanes = [_Lane(*pair, hold_back) for pair in zip(backbones, opened, strict=True)]
     run = _Run(sources, lanes, augment == "flip", index, on_photo)
@@ -103,7 +104,11 @@ def extract(
         index.save(hold_back)
     features = run.features()
     if progress:
-        say(_summary(features, len(run.copies)))
+        named = [backbone.fingerprint for backbone in backbones]
+        pace = Pace(workspace_path, named, features.mirrored)
+        seconds = time.monotonic() - began
+        counts = features.n_cached, features.n_computed
+        say(_summary(features, len(run.copies)) + pace.told(*counts, seconds))
     if features.errors and on_error == "raise":
         problems = [features.errors[row] for row in sorted(features.errors)]
         raise unreadable(problems, len(sources), features.shards[0].keeps)

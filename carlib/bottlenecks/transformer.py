@@ -28,7 +28,7 @@ class Bottlenecks(TransformerMixin, BaseEstimator):
     Example:
         >>> from sklearn.linear_model import LogisticRegression
         >>> from sklearn.pipeline import make_pipeline
-        >>> features = carlib.Bottlenecks("InceptionV3")
+        >>> features = carlib.Bottlenecks("EfficientNetLite0")
         >>> model = make_pipeline(features, LogisticRegression())
         >>> model.fit(train.image_path, train.damage_class)
     """
