@@ -79,10 +79,13 @@ from .plots.comparison import plot_comparison as plot_comparison
 from .plots.comparison import plot_differences as plot_differences
 from .plots.coverage import plot_coverage as plot_coverage
 from .plots.feature_map import plot_feature_map as plot_feature_map
+from .plots.layers import plot_layers as plot_layers
 from .plots.learning_curve import plot_learning_curve as plot_learning_curve
 from .plots.learning_curve import plot_learning_curves as plot_learning_curves
 from .plots.learning_rate import plot_learning_rate as plot_learning_rate
 from .plots.nearest import plot_nearest as plot_nearest
+from .plots.overfitting import plot_overfitting as plot_overfitting
+from .plots.overfitting import watch_overfitting as watch_overfitting
 from .plots.pairs import plot_pairs as plot_pairs
 from .plots.photos import show_mistakes as show_mistakes
 from .plots.photos import show_photos as show_photos

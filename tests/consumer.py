@@ -57,6 +57,10 @@ carlib.plot_learning_curves(curve)[0].set_title("")
 drifted: bool = carlib.drift(loaded, "incoming").found
 maps: carlib.ClassMaps = carlib.class_maps(model, validation, classes=["door_dent"])
 carlib.plot_class_maps(maps, n=3).savefig("maps.png")
+carlib.plot_layers(carlib.Backbone("auto"), "1.jpeg", n=4).savefig("layers.png")
+carlib.plot_overfitting(features, train["damage_class"]).savefig("overfitting.png")
+film: bytes = carlib.watch_overfitting(features, train["damage_class"], epochs=50).png
+carlib.show_photos(train, 3, classes=["door_dent", "door_scratch"]).savefig("two.png")
 blamed: carlib.Blame = carlib.blame(model, validation, train, n=3, leave_out=True)
 print(maps.together().shape, blamed.sentence(0), blamed.table["share"].max())
 print(carlib.nearest(model, ["photo.jpg"], train)["is_copy"].any())

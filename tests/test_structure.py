@@ -39,12 +39,13 @@ ORDER = {
     "backbones": (
         *("checkpoint", "efficientnet_lite", "architectures", "weights", "precisions"),
         *("operations", "kept", "graphs"),
-        *("engines", "int8", "own", "backbone", "cut", "joined", "maps"),
+        *("engines", "int8", "own", "backbone", "cut", "joined"),
+        *("layers", "maps"),
     ),
     "bottlenecks": (
         *("status", "opened", "shard_file", "shard_folder", "shards"),
         *("stat_index", "cache"),
-        *("features", "extract", "transformer"),
+        *("pace", "features", "extract", "transformer"),
     ),
     "model": (
         *("head", "calibration", "confidence", "digests", "manifest", "file"),
@@ -73,11 +74,11 @@ ORDER = {
     ),
     "explain": (
         *("views", "class_maps", "penalised", "representers", "blame", "nearest"),
-        "feature_map",
+        *("feature_map", "layers", "overfitting"),
     ),
     "plots": (
         *("style", "photos", "charts", "comparison", "coverage"),
-        *("learning_rate", "nearest"),
+        *("learning_rate", "nearest", "layers", "overfitting"),
         *("class_maps", "feature_map", "reliability"),
         "pairs",
         "learning_curve",
@@ -127,6 +128,7 @@ WRITES_ELSEWHERE = {
     ("exports.saved_model", "tf.saved_model.save"): "the folder of files.atomic_folder",
     ("model.file", "np.save"): "into memory",
     ("pages.overlay", "image.save"): "into memory",
+    ("plots.overfitting", "still.save"): "into memory",
     ("pages.thumbnails", "image.save"): "into memory",
     ("runtime", "os.open"): "the null device",
 }

@@ -14,6 +14,7 @@ import numpy as np
 from carlib import runtime
 from carlib.backbones import engines
 from carlib.backbones.backbone import Backbone
+from carlib.backbones.layers import Node, early_and_middle
 from carlib.errors import OptionError
 
 # What OpenVINO and TensorFlow call the mean, and what may come after it.
@@ -53,6 +54,8 @@ class MapNetwork:
 
     Args:
         backbone: Whose features are means over space, of one map or of several.
+        layers: Give instead the maps of an early layer, of one half-way and of the
+            last, as far as the network has as many.
 
     Attributes:
         shapes: Height, width and channels of each map; the features are the means of
@@ -67,11 +70,11 @@ class MapNetwork:
         [(32, 7, 7, 1280)]
     """
 
-    def __init__(self, backbone: Backbone):
+    def __init__(self, backbone: Backbone, *, layers: bool = False):
         runtime.check_process()
         on_tensorflow = engines.executor() == "tensorflow"
         cut = _cut_tensorflow if on_tensorflow else _cut_openvino
-        self._engine, self.shapes = cut(backbone)
+        self._engine, self.shapes = cut(backbone, layers)
 
     def maps(self, pixels: np.ndarray) -> list[np.ndarray]:
         """Turn pixels into maps.
@@ -89,12 +92,14 @@ class MapNetwork:
         return [part.reshape(-1, *shape) for part, shape in pairs]
 
 
-def _cut_openvino(backbone: Backbone) -> tuple[engines.Engine, list]:
+def _cut_openvino(backbone: Backbone, layers: bool) -> tuple[engines.Engine, list]:
     """Return an engine whose output is all maps, flat, one after another."""
     from openvino import Model, opset13
 
     whole = backbone.openvino_model()
     found = _pooled(backbone, whole.output().get_node(), _read_openvino)
+    if layers:
+        found = _layers(found[-1], _nodes_openvino(whole))
     flat = [
         opset13.reshape(
             opset13.transpose(each.tensor, np.array(each.channels_last)),
@@ -109,9 +114,9 @@ def _cut_openvino(backbone: Backbone) -> tuple[engines.Engine, list]:
     return engine, [each.grid for each in found]
 
 
-def _cut_tensorflow(backbone: Backbone) -> tuple[engines.Engine, list]:
+def _cut_tensorflow(backbone: Backbone, layers: bool) -> tuple[engines.Engine, list]:
     """Return an engine whose output is all maps, flat, one after another."""
-    tf, (run, shapes) = runtime.tensorflow(), with_maps(backbone)
+    tf, (run, shapes) = runtime.tensorflow(), with_maps(backbone, layers=layers)
 
     def flat(pixels: Any) -> list[Any]:
         parts = [tf.reshape(each, (len(pixels), -1)) for each in run(pixels)[1:]]
@@ -120,8 +125,13 @@ def _cut_tensorflow(backbone: Backbone) -> tuple[engines.Engine, list]:
     return engines.TensorFlowEngine(flat, backbone.precision), shapes
 
 
-def with_maps(backbone: Backbone) -> tuple[Callable[[Any], list[Any]], list]:
+def with_maps(
+    backbone: Backbone, *, layers: bool = False
+) -> tuple[Callable[[Any], list[Any]], list]:
     """Return a backbone as a TensorFlow function that gives its maps, too.
+
+    Args:
+        backbone, layers: See `MapNetwork`.
 
     Returns:
         What takes pixels, uint8 (n, size, size, 3), and gives the features and then
@@ -132,6 +142,8 @@ def with_maps(backbone: Backbone) -> tuple[Callable[[Any], list[Any]], list]:
     """
     tf, whole = runtime.tensorflow(), backbone.frozen()
     found = _pooled(backbone, whole.outputs[0].op, _read_tensorflow)
+    if layers:
+        found = _layers(found[-1], _nodes_tensorflow(whole))
     outputs = [whole.outputs[0], *(each.tensor for each in found)]
     pruned = whole.prune(whole.inputs, outputs)
 
@@ -163,6 +175,25 @@ def _pooled(backbone: Backbone, output: Any, read: Reader) -> list[_Pooled]:
             hint='A Keras network with pooling="avg" has such features.',
         )
     return found
+
+
+def _layers(last: _Pooled, nodes: Iterator[Node]) -> list[_Pooled]:
+    """Return an early layer's map, one's half-way, and the last one."""
+    before = early_and_middle(nodes, last.grid[0])
+    return [*(_Pooled(*each) for each in before), last]
+
+
+def _nodes_openvino(whole: Any) -> Iterator[Node]:
+    for node in whole.get_ordered_ops():
+        for output in node.outputs():
+            yield node.get_type_name(), output, _shape_of(output.get_partial_shape())
+
+
+def _nodes_tensorflow(whole: Any) -> Iterator[Node]:
+    for op in whole.graph.get_operations():
+        for output in op.outputs:
+            known = output.shape.rank is not None
+            yield op.type, output, tuple(output.shape) if known else ()
 
 
 def _behind(node: Any, read: Reader) -> Iterator[_Pooled]:
@@ -205,6 +236,8 @@ def _read_openvino(node: Any) -> tuple[str, Inputs, Sequence[int]]:
 
 
 def _shape_of(shape: Any) -> tuple[int | None, ...]:
+    if shape.rank.is_dynamic:
+        return ()
     return tuple(side.get_length() if side.is_static else None for side in shape)
 
 

@@ -89,8 +89,8 @@ def blame(
         DataError: A label that the model doesn't know.
 
     Example:
-        >>> print(carlib.blame(model, validation.head(1), train))
-        31 % of what speaks for door_dent in V/7.jpeg comes from 5 training photos.
+        >>> blamed = carlib.blame(model, validation.head(1), train)
+        >>> print(blamed)    # 31 % of what speaks for door_dent in V/7.jpeg comes ...
     """
     check_count(n)
     if not (sources := as_sources(photos)):

@@ -84,7 +84,7 @@ def _bars(ax: "Axes", counts: pd.Series, total: int, place: int, places: int) ->
         hatch=None if training else "/////",
         label=f"{legible(SUBSETS.get(counts.name, counts.name))}: {total:,}",
     )
-    ax.bar_label(bars, fmt="{:,.0f}", padding=4, fontsize=9)
+    ax.bar_label(bars, fmt="{:,.0f}", padding=4, fontsize=10)
 
 
 def plot_history(model_or_history: Any, ax: "Sequence[Axes] | None" = None) -> "Figure":
@@ -140,7 +140,7 @@ def _mark(ax: "Axes", best: int, value: float | None, text: str) -> None:
     if value is not None:
         ax.plot(best, value, "*", color=INK, ms=11, zorder=4)
         label += ": " + text.format(value)
-    ax.set_title(label, loc="right", fontsize=9.5)
+    ax.set_title(label, loc="right", fontsize=10)
 
 
 def plot_confusion(metrics: "Metrics", ax: "Axes | None" = None) -> "Axes":
@@ -187,7 +187,7 @@ def _cell(ax: "Axes", row: int, column: int, count: int, share: float) -> None:
     color = "white" if share > 0.65 else INK if count else PALE
     weight = "bold" if row == column else "normal"
     place = {"ha": "center", "va": "center"}
-    ax.text(column, row, text, color=color, weight=weight, size=9, **place)
+    ax.text(column, row, text, color=color, weight=weight, size=10, **place)
 
 
 def _accuracies(metrics: "Metrics") -> str:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from carlib.errors import OptionError
 from carlib.explain.class_maps import ClassMaps
-from carlib.plots.photos import MOST_PER_CLASS, check_count, fill, picture
+from carlib.plots.photos import MOST_PER_CLASS, check_count, fill, pale, picture
 from carlib.plots.style import FIRST, INK, SECOND, house_style, legible
 
 if TYPE_CHECKING:
@@ -57,16 +57,16 @@ def plot_class_maps(
     pictures = [picture(path) for path in paths]
     with house_style(ax) as plt:
         if ax is None:
-            size = (0.3 + 2.3 * shape[1], 0.7 + 2.45 * shape[0])
+            size = (0.3 + 2.5 * shape[1], 0.7 + 2.7 * shape[0])
             figure, ax = plt.subplots(*shape, figsize=size, squeeze=False)
             figure.suptitle(LEGEND.format(limit=maps.limit), x=0.01, ha="left")
         grid = np.reshape(np.asarray(ax, dtype=object), shape)
         for row, axes in enumerate(grid):
-            fill(axes, [pictures[row], *[_pale(pictures[row])] * (shape[1] - 1)])
-            axes[0].set_title(_name(maps, row), fontsize=8.5, pad=5)
+            fill(axes, [pictures[row], *[pale(pictures[row])] * (shape[1] - 1)])
+            axes[0].set_title(_name(maps, row), fontsize=10, pad=5)
             for panel, (title, values) in zip(axes[1:], _shown(maps, row), strict=True):
                 _lay_over(panel, values, maps.limit, pictures[row].shape)
-                panel.set_title(title, fontsize=8.5, pad=5)
+                panel.set_title(title, fontsize=10, pad=5)
             for panel in axes:
                 panel.set_label(paths[row])
     return grid[0, 0].figure
@@ -90,12 +90,6 @@ def _shown(maps: ClassMaps, row: int) -> Iterator[tuple[str, np.ndarray]]:
 
 def _signed(value: float) -> str:
     return f"{value:+.1f}".replace("-", "−")
-
-
-def _pale(photo: np.ndarray) -> np.ndarray:
-    """Return a photo in pale greys, on which no colour is the photo's own."""
-    grey = photo.mean(axis=2, keepdims=True) * 0.7 + 60
-    return np.repeat(grey, 3, axis=2).astype(np.uint8)
 
 
 def _lay_over(

@@ -74,7 +74,7 @@ def _panel(ax: "Axes", rows: Sequence[Any], metric: str) -> None:
         ax.plot([low, high], [place, place], color=color)
         ax.plot(value, place, marker, color=color, markersize=6)
         above = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center"}
-        text = ax.annotate(f"{value:.3f}", (value, place), size=9, color=INK, **above)
+        text = ax.annotate(f"{value:.3f}", (value, place), size=10, color=INK, **above)
         text.set_bbox({"color": "white", "pad": 0.5})
     ax.grid(axis="x")
     ax.margins(x=0.12)
@@ -85,7 +85,8 @@ def _panel(ax: "Axes", rows: Sequence[Any], metric: str) -> None:
 
 def _label(row: Any) -> str:
     """Return an arch's names, its speed and its size, below one another."""
-    cost = f"{row.photos_per_second:,.0f} photos/s, {row.megabytes:,.1f} MB"
+    speed, size = row.photos_per_second, f"{row.megabytes:,.1f} MB"
+    cost = size if speed != speed else f"{speed:,.0f} photos/s, {size}"
     return "\n".join([*map(legible, arch_lines(row.arch)), cost])
 
 

@@ -67,4 +67,4 @@ def _mark(ax: "Axes", table: pd.DataFrame) -> None:
         ax.plot(*point, "o", color=FIRST, markersize=6)
         text = f"{row['error']:.1%}, from {row['threshold']:.2f}"
         above = {"xytext": (-4, 9), "textcoords": "offset points", "ha": "right"}
-        ax.annotate(text, point, size=9, color=INK, **above)
+        ax.annotate(text, point, size=10, color=INK, **above)

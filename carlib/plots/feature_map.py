@@ -114,7 +114,7 @@ def _finish(ax: "Axes", n_photos: int) -> None:
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
     ax.set_title(
-        f"{n_photos:,} photos: what lies side by side looks alike to the backbones\n"
-        "How far groups are apart means nothing."
+        f"{n_photos:,} photos, laid out by t-SNE: neighbours look alike to a backbone"
+        "\nOnly a shadow of all features: how far groups are apart means nothing."
     )
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.4)

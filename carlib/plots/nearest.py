@@ -85,7 +85,7 @@ def _panels(
 
 
 def _name(ax: "Axes", panel: dict[str, Any]) -> None:
-    ax.set_title(panel["title"], fontsize=9, pad=4)
+    ax.set_title(panel["title"], fontsize=10, pad=4)
     ax.set_label(panel["path"])
     if panel["color"]:
         ax.spines[:].set_visible(True)

@@ -54,14 +54,14 @@ def plot_pairs(
         if ax is None:
             rows = -(-len(shown) // (2 * COLUMNS))
             room = room_for([line for t in titles for line in t.split("\n")], 26)
-            size = (8 + 4 * room, 0.4 + 2.6 * rows)
+            size = (9 + 4 * room, 0.4 + 2.75 * rows)
             figure, ax = plt.subplots(rows, 2 * COLUMNS, figsize=size, squeeze=False)
             heading = AMONG.format(n=len(shown) // 2, total=len(audit.pairs))
             figure.suptitle(heading, x=0.01, ha="left")
         axes = np.ravel(np.asarray(ax, dtype=object))
         fill(axes, pictures)
         for panel, (path, _), title in zip(axes, shown, titles, strict=False):
-            panel.set_title(title, fontsize=8.5, pad=5)
+            panel.set_title(title, fontsize=10, pad=5)
             panel.set_label(path)
     return axes[0].figure
 

@@ -1,6 +1,6 @@
 """Photos side by side: some of each class, and the worst mistakes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,55 +17,97 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_PER_CLASS, MOST_MISTAKES = 20, 100
+COLUMNS, SHOWN = 4, 1.95  # photos a row, and the inches of each: 180 pixels on a page
 SIDE = 320  # pixels of a picture, twice what it is shown at, for sharp screens
 
 
-def show_photos(photos: pd.DataFrame, per_class: int = 4, seed: int = 0) -> "Figure":
-    """Show some photos of each class, drawn by chance, a row a class.
+def show_photos(
+    photos: pd.DataFrame,
+    per_class: int = 4,
+    seed: int = 0,
+    *,
+    classes: Sequence[str] | None = None,
+) -> "Figure":
+    """Show some photos of each class, drawn by chance, a row a class or several.
 
-    Of more than 30 classes, the 30 with the most photos.
+    No more than 4 stand in a row, so that each is wide enough to be looked at. Of more
+    than 30 classes, the 30 with the most photos. The paths are the Axes' labels:
+    `ax.get_label()`.
 
     Args:
         photos: Columns image_path and damage_class, as from `load_index`.
         per_class: Photos a class, 20 at most; a class that has fewer shows all.
         seed: The same seed draws the same photos.
+        classes: Which, in this order, such as two to compare. Defaults to all.
 
     Raises:
         DataError: There are no photos, or a column is missing.
         ImageError: A drawn photo can't be read.
-        OptionError: `per_class` isn't from 1 to 20.
+        OptionError: `per_class` isn't from 1 to 20; there are no photos of a class.
 
     Example:
-        >>> carlib.show_photos(photos, per_class=3);
+        >>> carlib.show_photos(photos, 6, classes=["door_dent", "door_scratch"]);
     """
     check_table(photos, ("image_path", "damage_class"))
     check_count("per_class", per_class, MOST_PER_CLASS)
     sizes = photos.groupby("damage_class").size()
-    largest = sizes.sort_values(ascending=False, kind="stable").index[:MOST_CLASSES]
-    some = photos[photos["damage_class"].isin(largest)]
-    classes = list(some.groupby("damage_class"))
+    names = [*sizes.index] if classes is None else _known(classes, sizes.index)
+    largest = sizes[names].sort_values(ascending=False, kind="stable")
+    shown = [name for name in names if name in largest.index[:MOST_CLASSES]]
+    of_class = photos.groupby("damage_class")["image_path"]
+    paths = [_draw(of_class.get_group(name), per_class, seed) for name in shown]
+    labels = [_label(name, int(sizes[name])) for name in shown]
+    heading = part_of(len(names), "photos") if len(names) > MOST_CLASSES else ""
+    return _classes(labels, paths, per_class, heading)
+
+
+def _label(name: str, count: int) -> str:
+    return f"{legible(name)}\n{count:,} photo{'s' * (count != 1)}"
+
+
+def _known(classes: Sequence[str], known: Iterable[str]) -> list[str]:
+    """Return the classes asked for, each of which there must be photos of."""
+    asked, known = [classes] if isinstance(classes, str) else [*classes], set(known)
+    unknown = [repr(name) for name in asked if name not in known]
+    if unknown or not asked or len(set(asked)) < len(asked):
+        raise OptionError(
+            "classes must be different names of classes that there are photos of. "
+            f"Received: {', '.join(unknown) or asked}",
+            hint=f"There are {', '.join(map(str, sorted(known)))}.",
+        )
+    return asked
+
+
+def _classes(
+    labels: list[str], paths: list[list[str]], per_class: int, heading: str
+) -> "Figure":
+    """Draw photos in rows, a class below the other, its label at the left."""
     # All photos are read before there is a figure, lest a bad one leaves half a figure.
-    drawn = [_draw(members, per_class, seed) for _, members in classes]
+    pictures = [[picture(path) for path in some] for some in paths]
+    columns = -(-per_class // -(-per_class // COLUMNS))
+    rows = [-(-len(some) // columns) for some in paths]
+    width = 1.5 + SHOWN * columns + room_for("\n".join(labels).split("\n"), 16)
     with house_style() as plt:
-        names = [legible(name) for name, _ in classes]
-        shape = (len(classes), per_class)
-        side = 1.95 if per_class <= 4 else 1.4  # inches: 180 pixels and more on a page
-        width = 1.5 + side * per_class + room_for(names, 16)
-        size = (width, (side + 0.05) * len(classes))
-        figure, grid = plt.subplots(*shape, figsize=size, squeeze=False)
-        for axes, (_, members), name, pictures in zip(
-            grid, classes, names, drawn, strict=True
+        size = (width, (SHOWN + 0.05) * sum(rows))
+        figure, grid = plt.subplots(sum(rows), columns, figsize=size, squeeze=False)
+        parts = np.split(grid, np.cumsum(rows)[:-1])
+        for part, label, some, drawn in zip(
+            parts, labels, paths, pictures, strict=True
         ):
-            fill(axes, pictures)
-            label = f"{name}\n{len(members):,} photo{'s' * (len(members) != 1)}"
-            axes[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=8)
-        if len(sizes) > MOST_CLASSES:
-            figure.suptitle(part_of(len(sizes), "photos"), x=0.01, ha="left")
+            fill(part.flat, drawn)
+            for ax, path in zip(part.flat, some, strict=False):
+                ax.set_label(path)
+            look = {"rotation": 0, "ha": "right", "va": "center", "labelpad": 8}
+            part[0, 0].set_ylabel(label, **look)
+        if heading:
+            figure.suptitle(heading, x=0.01, ha="left")
     return figure
 
 
 def show_mistakes(predictions: pd.DataFrame, n: int = 8) -> "Figure":
     """Show the photos that are named wrong with the highest score.
+
+    The paths are the Axes' labels: `ax.get_label()`.
 
     Args:
         predictions: Columns image_path, damage_class (the actual class),
@@ -96,15 +138,18 @@ def show_mistakes(predictions: pd.DataFrame, n: int = 8) -> "Figure":
 
 def _mistakes(worst: pd.DataFrame, heading: str) -> "Figure":
     pictures = [picture(path) for path in worst["image_path"]]
-    rows = -(-len(worst) // 4)
+    rows = -(-len(worst) // COLUMNS)
     with house_style() as plt:
         titles = [_title(row) for row in worst.itertuples()]
         lines = [line for title in titles for line in title.split("\n")]
-        size = (8.4 + 3.2 * room_for(lines, 26), 2.75 * rows + 0.35)
-        figure, grid = plt.subplots(rows, 4, figsize=size, squeeze=False)
+        size = (8.6 + 3.2 * room_for(lines, 26), 2.7 * rows + 0.35)
+        figure, grid = plt.subplots(rows, COLUMNS, figsize=size, squeeze=False)
         fill(grid.flat, pictures)
-        for ax, title in zip(grid.flat, titles, strict=False):
-            ax.set_title(title, fontsize=9.5, pad=5)
+        for ax, title, path in zip(
+            grid.flat, titles, worst["image_path"], strict=False
+        ):
+            ax.set_title(title, fontsize=10, pad=5)
+            ax.set_label(path)
             ax.set_anchor("W")  # a narrow photo's title has its column's whole width
         figure.suptitle(heading, x=0.01, ha="left")
     return figure
@@ -133,14 +178,19 @@ def _scored(predictions: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _draw(members: pd.DataFrame, count: int, seed: int) -> list[np.ndarray]:
-    drawn = members.sample(min(count, len(members)), random_state=seed)
-    return [picture(path) for path in drawn["image_path"]]
+def _draw(paths: pd.Series, count: int, seed: int) -> list[str]:
+    return paths.sample(min(count, len(paths)), random_state=seed).tolist()
 
 
 def picture(path: str) -> np.ndarray:
     """Return a photo as a picture shows it, uint8 (height, width, 3)."""
     return thumbnail(read(path), SIDE, str(path))
+
+
+def pale(photo: np.ndarray) -> np.ndarray:
+    """Return a photo in pale greys, on which no colour is the photo's own."""
+    grey = photo.mean(axis=2, keepdims=True) * 0.7 + 60
+    return np.repeat(grey, 3, axis=2).astype(np.uint8)
 
 
 def fill(axes: Iterable["Axes"], pictures: list[np.ndarray]) -> None:

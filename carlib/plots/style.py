@@ -17,6 +17,8 @@ FIRST, SECOND, THIRD = "#0072B2", "#D55E00", "#009E73"
 INK, FAINT, PALE = "#333333", "#8C8C8C", "#C4C4C4"
 STYLE = {
     "figure.dpi": 100,
+    "figure.facecolor": "white",  # in a notebook with a dark ground, too
+    "axes.facecolor": "white",
     "figure.constrained_layout.use": True,
     "figure.constrained_layout.w_pad": 0.08,
     "figure.titlesize": 11,

@@ -43,6 +43,14 @@ def test_the_chart_says_what_a_row_costs_and_what_stands_in(comparison):
     assert figure.axes[0].yaxis_inverted()
 
 
+def test_the_chart_leaves_out_a_speed_that_nobody_knows(comparison):
+    table = comparison.table.assign(photos_per_second=float("nan"))
+    figure = plot_comparison(dataclasses.replace(comparison, table=table))
+    figure.canvas.draw()
+    label = figure.axes[0].get_yticklabels()[0].get_text()
+    assert label == f"EfficientNetLite0\n{table.megabytes[0]:.1f} MB"
+
+
 def test_the_chart_may_be_drawn_into_axes_of_ones_own(comparison):
     figure, axes = plt.subplots(1, 3)
     assert plot_comparison(comparison, ax=axes) is figure

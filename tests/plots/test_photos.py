@@ -168,3 +168,54 @@ def test_grids_can_be_saved_without_a_warning(photos, predictions, tmp_path):
     carlib.show_photos(photos).savefig(tmp_path / "photos.webp")
     carlib.show_mistakes(predictions).savefig(tmp_path / "mistakes.webp")
     assert (tmp_path / "mistakes.webp").stat().st_size > 0
+
+
+def test_classes_asked_for_stand_in_their_order_and_no_others(photos):
+    figure = carlib.show_photos(photos, 2, classes=["lamp", "dent"])
+    labels = [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel()]
+    assert labels == ["lamp\n2 photos", "dent\n6 photos"]
+    one = carlib.show_photos(photos, 2, classes="lamp")
+    assert {ax.get_label() for ax in one.axes} == set(photos["image_path"][6:])
+
+
+def test_classes_without_photos_are_named_with_those_there_are(photos):
+    for classes, received in (
+        (["lamp", "glass", "door"], "'glass', 'door'"),
+        (["lamp", "lamp"], r"\['lamp', 'lamp'\]"),
+        ([], r"\[\]"),
+    ):
+        with pytest.raises(OptionError, match=received) as caught:
+            carlib.show_photos(photos, classes=classes)
+        assert "There are dent, lamp." in str(caught.value)
+
+
+def test_more_than_four_of_a_class_take_several_rows_of_the_same_length(photos):
+    figure = carlib.show_photos(photos, per_class=6)
+    grid = np.reshape(figure.axes, (3, 3))
+    assert [bool(ax.images) for ax in grid.flat] == [True] * 8 + [False]
+    assert [row[0].get_ylabel() for row in grid] == [
+        "dent\n6 photos",
+        "",
+        "lamp\n2 photos",
+    ]
+
+
+@pytest.mark.parametrize("per_class", [1, 3, 4, 6])
+def test_a_photo_takes_180_pixels_or_more_on_a_page(tmp_path, predictions, per_class):
+    Image.new("RGB", (300, 300)).save(tmp_path / "square.png")
+    square = predictions.assign(image_path=str(tmp_path / "square.png"))
+    figures = carlib.show_photos(square, per_class), carlib.show_mistakes(square)
+    for figure in figures:
+        figure.canvas.draw()
+        page = min(1, 960 / (100 * figure.get_size_inches()[0]))
+        for ax in (ax for ax in figure.axes if ax.images):
+            assert page * ax.get_window_extent().width / figure.dpi * 100 >= 180
+
+
+def test_a_photos_path_is_the_label_of_its_axes(photos, predictions):
+    shown = carlib.show_photos(photos, per_class=6).axes
+    paths = [ax.get_label() for ax in shown if ax.images]
+    assert sorted(paths) == sorted(photos["image_path"])
+    mistakes = carlib.show_mistakes(predictions, n=2).axes
+    wrong = [ax.get_label() for ax in mistakes if ax.images]
+    assert wrong == predictions["image_path"][[4, 6]].tolist()
