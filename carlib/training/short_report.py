@@ -31,7 +31,10 @@ class ShortReport:
         if is_train and metrics.epoch == 0:
             print(HEADER)
         start = f"epoch {metrics.epoch:>3}   " if is_train or not self._is_open else ""
-        print(f"{start}{part}  ", end="" if is_train else "\n", flush=True)
+        if is_train:
+            print(f"{start}{part}", end="  ", flush=True)
+        else:
+            print(f"{start}{part}".rstrip(), flush=True)
         self._is_open = is_train
 
 
