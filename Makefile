@@ -21,7 +21,7 @@ named := $(foreach word,$(words),$(firstword $(subst =, ,$(word))))
 unknown := $(filter-out $(OPTIONS) args PYTHON,$(named))
 $(if $(unknown),$(error Unknown: $(unknown). Known: $(OPTIONS) args PYTHON))
 
-.PHONY: help workshop test test-slow fuzz bench lab lint clean
+.PHONY: help workshop test test-slow fuzz bench lab lint site offline-bundle lite clean
 .NOTPARALLEL:
 
 help:
@@ -33,7 +33,12 @@ help:
 	@echo "make fuzz       odd bytes for the readers of files   (args='index --runs 99')"
 	@echo "make bench      carlib side by side with other ways   (args='--arch MobileNetV2')"
 	@echo "make lab        JupyterLab on the notebooks"
-	@echo "make lint       style of the code and the notebooks, types of the public names"
+	@echo "make lint       style of code and notebooks, spelling, types of the public names"
+	@echo "make site       the notebooks as they ran, and all other pages, in build/site"
+	@echo "                (args='--workspace FOLDER' takes notebooks that ran there)"
+	@echo "make offline-bundle  all that a class without a network needs, in one folder"
+	@echo "                (args='--systems linux-x86_64 --pythons 3.11 3.12')"
+	@echo "make lite       notebooks 02, 04, 05 and 08 for a browser, without an installation"
 	@echo "make clean      remove what these commands made, notebooks/workspace too; data/ stays"
 
 workshop: $(READY)
@@ -65,8 +70,18 @@ lint: $(READY)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m nbstripout --verify notebooks/*.ipynb
+	@$(PY) -m codespell_lib
 	@$(PY) -m mypy --no-error-summary
 	@$(PY) -m basedpyright
+
+site: $(READY)
+	@$(PY) -m scripts.site $(args)
+
+offline-bundle: $(READY)
+	@$(PY) -m scripts.offline_bundle $(args)
+
+lite: $(READY)
+	@$(PY) -m scripts.lite $(args)
 
 # .installing marks an installation under way. One that was cut off can leave packages
 # which pip takes for whole, so it is begun anew (what was downloaded is not fetched
@@ -88,8 +103,8 @@ $(READY): requirements.txt pyproject.toml
 	fi
 	@touch $(VENV)/.installing
 	@echo "Installing what requirements.txt pins: 3 GB on disk, minutes the first time."
-	@$(PIP) install -r requirements.txt
-	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(PY) scripts/install.py $(VENV)/install.log -r requirements.txt
+	@$(PIP) install -q --no-deps --no-build-isolation -e .
 	@rm -f $(VENV)/.installing $(VENV)/.ready-*
 	@touch $@
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -26,14 +27,41 @@ def card(title: str, facts: Mapping[str, object]) -> str:
     return f"<table>{heading}<tbody>{rows}</tbody></table>"
 
 
-def changed(instance: Any) -> dict[str, object]:
-    """Return the options in a dataclass's fields that aren't their defaults."""
-    values = {
-        each.name: (getattr(instance, each.name), each.default)
-        for each in dataclasses.fields(instance)
+def chosen(instance: Any, first: Sequence[str] = ()) -> dict[str, str]:
+    """Return a dataclass's options that aren't their defaults, as one writes them.
+
+    Args:
+        first: Those that are told of whatever they are, before the others.
+    """
+    usual = {each.name: each.default for each in dataclasses.fields(instance)}
+    values = {name: getattr(instance, name) for name in (*first, *usual)}
+    return {
+        name: _written(value)
+        for name, value in values.items()
+        if name in first or value != usual[name]
     }
-    found = {name: value for name, (value, usual) in values.items() if value != usual}
-    return found or {"options": "the defaults"}
+
+
+def short(instance: Any, first: Sequence[str] = ()) -> str:
+    """Return a dataclass's instance as one would write it, see `chosen`.
+
+    Example:
+        >>> short(carlib.EarlyStopping(patience=5))
+        'EarlyStopping(patience=5)'
+    """
+    found = ", ".join(
+        f"{name}={text}" for name, text in chosen(instance, first).items()
+    )
+    return f"{type(instance).__name__}({found})"
+
+
+def _written(value: Any) -> str:
+    if dataclasses.is_dataclass(value):
+        return short(value)
+    if name := getattr(value, "__name__", None):
+        return name
+    # Where a thing lies in memory tells nobody anything.
+    return re.sub(r"<(?:\w+\.)*(\w+) object at 0x\w+>", r"\1", repr(value))
 
 
 def _text(value: object) -> str:
@@ -52,7 +80,7 @@ def grid(
     The first cell of a row is its name; what else it has stands to the right.
 
     Example:
-        >>> grid("Evaluated", ["", "figure"], [["Log-loss", "0.4049"]])
+        >>> grid("Evaluated", ["", "score"], [["Log-loss", "0.4049"]])
     """
     caption = f'<caption style="text-align:left">{_text(title)}</caption>'
     head = "".join(f'<th scope="col">{_text(name)}</th>' for name in header)

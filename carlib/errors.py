@@ -29,8 +29,8 @@ def printable(text: object) -> str:
     bytes of a file's name that are no UTF-8.
 
     Example:
-        >>> printable("a\x1b[31mb")
-        'a\\x1b[31mb'
+        >>> printable("a\\x1b[31mb")
+        'a\\\\x1b[31mb'
     """
     return _ODD.sub(lambda found: _visible(found[0]), str(text))
 

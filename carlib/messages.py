@@ -12,7 +12,7 @@ Example:
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from carlib.errors import printable_lines
@@ -47,7 +47,8 @@ def bar(total: int | None, what: str, unit: str, **options: Any) -> Iterator[Any
     """Yield a bar with the time left, tqdm's; where nobody watches, a line at times.
 
     In a notebook it's text, too, and gone at its end: a widget would be an error in a
-    notebook that is saved, and opened without its kernel.
+    notebook that is saved, and opened without its kernel. There a bar within another
+    isn't seen: they would need a cursor that goes up.
 
     Args:
         options: Others of tqdm's.
@@ -64,11 +65,19 @@ def bar(total: int | None, what: str, unit: str, **options: Any) -> Iterator[Any
         options |= {"disable": True}
     elif _in_notebook():
         options |= {"mininterval": 0.5, "file": sys.stdout, "leave": False, "ncols": 70}
+        options["disable"] = options.get("disable") or bool(_open_bars())
     elif not sys.stderr.isatty():
         options |= {"mininterval": LOG_SECONDS, "maxinterval": 2 * LOG_SECONDS}
         options |= {"file": _Lines(sys.stderr)}
     with tqdm(total=total, desc=what, unit=unit, **options) as shown:
         yield shown
+
+
+def _open_bars() -> Collection[Any]:
+    """Return the bars that are to be seen now, whoever made them."""
+    from tqdm import tqdm
+
+    return getattr(tqdm, "_instances", ())
 
 
 def _in_notebook() -> bool:

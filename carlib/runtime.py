@@ -15,6 +15,12 @@ from carlib.errors import CarlibError
 
 # pip holds to this as well, but not every environment is pip's.
 LEAST_KERAS = (3, 15, 1)
+_PIP = "Run: pip install tensorflow keras"
+_IN_A_BROWSER = (
+    "A browser has no network to look through: there only photos have features whose "
+    'features were brought along, and heads are trained by optimizer="lbfgs". Install '
+    "the workshop on a computer for the rest."
+)
 
 
 class _Process:
@@ -92,7 +98,7 @@ def check_tensorflow() -> None:
         raise CarlibError(
             "Expected TensorFlow and Keras, which this needs. Received: an "
             "installation without them, as it is for predicting",
-            hint="Run: pip install tensorflow keras",
+            hint=_IN_A_BROWSER if sys.platform == "emscripten" else _PIP,
         )
 
 

@@ -1,4 +1,4 @@
-"""Run the workshop's notebooks in order, each in a fresh kernel, and check each.
+"""Run the workshop's notebooks, each in a fresh kernel, and check each.
 
     python notebooks/run.py                                  all of them, as they stand
     python notebooks/run.py --data photos.zip --epochs 50    your photos, 50 epochs
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.checks import RunError, check_parameters
-from runner.execution import declared_parameters, execute_all
+from runner.execution import at_a_time, declared_parameters, execute_all
 from runner.summary import cached_photos, summary
 
 HERE = Path(__file__).resolve().parent
@@ -65,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     add("--output", help="folder for the executed notebooks (WORKSPACE/executed)")
     add("--only", nargs="+", metavar="NN", help="only these notebooks, by their number")
     add("--timeout", type=int, default=14400, help="seconds a cell may take (14400)")
+    add("--jobs", type=int, metavar="N", help="notebooks at a time (one for each core)")
     add("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
     return result
 
@@ -80,12 +81,15 @@ def run(options: argparse.Namespace) -> str:
     output = Path(options.output or workspace / "executed").resolve()
     if output == HERE:
         raise RunError(f"--output {options.output} would overwrite the notebooks.")
+    jobs = at_a_time() if options.jobs is None else options.jobs
+    if jobs < 1:
+        raise RunError(f"Expected --jobs of 1 or more. Received: {jobs}")
     chosen, given = choose(options.only), parameters(options)
     declared = {path: declared_parameters(path) for path in chosen}
     check_parameters(given.keys() - {"WORKSPACE"}, declared)  # the runner needs it too
     wanted = {p: {k: given[k] for k in given.keys() & declared[p]} for p in chosen}
     cached = cached_photos(workspace)
-    execute_all(wanted, output, options.timeout)
+    execute_all(wanted, output, options.timeout, jobs)
     return summary(HERE, workspace, output, cached, time.monotonic() - started)
 
 

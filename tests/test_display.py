@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import carlib
 from carlib.display import LONGEST, card
 from carlib.training.options import TrainingOptions
 
@@ -38,3 +39,30 @@ def test_a_trainer_shows_the_options_that_are_not_the_defaults(trainer):
 
 def test_options_that_are_all_the_defaults_say_so():
     assert "the defaults" in TrainingOptions()._repr_html_()
+    assert repr(TrainingOptions()) == "TrainingOptions()"
+
+
+def test_a_trainer_always_shows_its_network_and_where_it_works():
+    shown = carlib.ImageClassificationTrainer()._repr_html_()
+    assert "InceptionV3" in shown and "workspace_path" in shown
+
+
+def test_an_option_that_is_none_by_choice_is_shown():
+    shown = TrainingOptions(early_stopping=None)._repr_html_()
+    assert ">early_stopping<" in shown and ">None<" in shown
+
+
+def test_a_printed_trainer_is_a_line_and_not_all_its_options():
+    trainer = carlib.ImageClassificationTrainer(
+        arch="auto",
+        early_stopping=carlib.EarlyStopping(patience=5),
+        learning_rate_scheduler=carlib.ExponentialLRDecay(learning_rate=0.02),
+        metrics_callback=print,
+    )
+    assert repr(trainer) == (
+        "ImageClassificationTrainer(arch='auto', workspace_path='workspace', "
+        "learning_rate_scheduler=ExponentialLRDecay(learning_rate=0.02), "
+        "early_stopping=EarlyStopping(patience=5), metrics_callback=print)"
+    )
+    heard = dataclasses.replace(trainer, metrics_callback=carlib.short_report)
+    assert " at 0x" not in repr(heard) + heard._repr_html_()

@@ -75,6 +75,15 @@ def test_a_handler_of_the_programs_own_hears_it_too(capsys):
     assert heard.getvalue() == capsys.readouterr().out == "both\n"
 
 
+def printed_in_a_notebook(code: str) -> str:
+    notebook = new_notebook(cells=[new_code_cell(code)])
+    made = NotebookClient(notebook, kernel_name="python3").execute()
+    assert "widget" not in nbformat.writes(made)
+    outputs = made.cells[0].outputs
+    assert {output.name for output in outputs} == {"stdout"}
+    return "".join(output.text for output in outputs)
+
+
 def test_in_a_notebook_a_bar_is_text_that_is_gone_at_its_end():
     """A widget is an error tomorrow, when the notebook is opened without a kernel."""
     code = (
@@ -83,15 +92,22 @@ def test_in_a_notebook_a_bar_is_text_that_is_gone_at_its_end():
         "    for _ in range(3):\n        time.sleep(0.6)\n        shown.update()\n"
         "print('done')"
     )
-    notebook = new_notebook(cells=[new_code_cell(code)])
-    made = NotebookClient(notebook, kernel_name="python3").execute()
-    assert "widget" not in nbformat.writes(made)
-    outputs = made.cells[0].outputs
-    assert {output.name for output in outputs} == {"stdout"}
-    text = "".join(output.text for output in outputs)
+    text = printed_in_a_notebook(code)
     assert "Bottlenecks:  33%" in text and "photo/s" in text
     *shown, last = text.split("\r")
     assert max(map(len, shown)) <= 70 and last == "done\n"
+
+
+def test_in_a_notebook_a_bar_within_another_does_not_tear_it():
+    code = (
+        "from carlib.messages import bar\n"
+        "with bar(2, 'Outer', 'fit') as outer:\n"
+        "    with bar(2, 'Inner', 'photo') as inner:\n        inner.update()\n"
+        "with bar(2, 'Next', 'fit') as following:\n    following.update()"
+    )
+    text = printed_in_a_notebook(code)
+    assert "Outer" in text and "Next" in text
+    assert "Inner" not in text and "\n" not in text and "\x1b" not in text
 
 
 def test_progress_in_a_log_is_lines_and_not_one_that_is_written_over(monkeypatch):

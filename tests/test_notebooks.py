@@ -120,7 +120,7 @@ def test_no_output_holds_an_absolute_path(executed):
 
 
 def test_each_picture_of_the_lesson_is_there(executed):
-    assert [pictures(notebook) for notebook in executed] == [2, 3, 1, 2, 6, 1]
+    assert [pictures(notebook) for notebook in executed] == [2, 3, 2, 3, 6, 1]
 
 
 def test_the_bottleneck_cell_is_free_the_second_time(executed):

@@ -33,7 +33,7 @@ class AppServer(ThreadingHTTPServer):
         OutputError: Somebody else listens there.
 
     Example:
-        >>> with AppServer(Answers(model), 0) as server:
+        >>> with AppServer(Answers(model), 0) as server:  # doctest: +SKIP
         ...     server.serve_forever()
     """
 

@@ -121,10 +121,10 @@ class Backbone:
             OptionError: With all that is wrong with the model or the name.
 
         Example:
-            >>> vgg = keras.applications.VGG16(include_top=False, pooling="avg",
-            ...     input_shape=(224, 224, 3))
-            >>> backbone = carlib.Backbone.from_keras(vgg, name="VGG16",
-            ...     preprocessing=keras.applications.vgg16.preprocess_input)
+            >>> pooled = [keras.layers.Conv2D(8, 3), keras.layers.GlobalMaxPool2D()]
+            >>> network = keras.Sequential([keras.Input((96, 96, 3)), *pooled])
+            >>> backbone = carlib.Backbone.from_keras(
+            ...     network, name="Mine", preprocessing=lambda pixels: pixels / 255)
         """
         made = own.architecture_of(model, name, preprocessing, interpolation)
         return cls(made, "own", precision=precision, calibration=calibration)

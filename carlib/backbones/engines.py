@@ -99,6 +99,11 @@ def executor() -> str:
     return "openvino" if on_cpu else "tensorflow"
 
 
+def can_compute() -> bool:
+    """Tell whether anything executes backbones here; in a browser nothing does."""
+    return runtime.openvino() is not None or runtime.has_tensorflow()
+
+
 class OpenVINOEngine:
     """Computes features on all cores of a CPU: a photo a core, and one that waits.
 

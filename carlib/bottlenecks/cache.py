@@ -153,8 +153,7 @@ def cache_info(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
         shards hold counts twice. (`verify_cache` reads all.)
 
     Example:
-        >>> carlib.cache_info("workspace")[0]["photos"]
-        200
+        >>> carlib.cache_info("workspace")[0]["photos"]    # 1203, say
     """
     described = _described(root_of(workspace_path))
     return [_summary(folder, description) for folder, description in described]

@@ -42,8 +42,9 @@ class Pace:
         """Return what there is to say of a run's time, after its counts; keep it.
 
         Example:
-            >>> pace.told(160, 0, 0.1)
-            ' in 0.1 s; computing them takes 17.6 s'
+            >>> pace = Pace("workspace", ["0123"], mirrored=False)
+            >>> pace.told(0, 160, 17.6), pace.told(160, 0, 0.1)
+            (' in 17.6 s', ' in 0.1 s; computing them takes 17.6 s')
         """
         if n_computed:
             if seconds < LEAST or n_computed < FEW:

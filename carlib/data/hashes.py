@@ -35,6 +35,7 @@ def picture_hash(square: np.ndarray) -> np.ndarray:
         uint64 (4,).
 
     Example:
+        >>> from carlib.data.images import pixels
         >>> picture_hash(pixels(content, *SHAPE))
     """
     grey = square @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601

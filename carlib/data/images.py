@@ -38,7 +38,8 @@ def decode(data: bytes, name: str = "image") -> np.ndarray:
             would take more than 256 MB or some seconds.
 
     Example:
-        >>> pixels = decode(read("image/1.jpeg"), "image/1.jpeg")
+        >>> content = Path("image/1.jpeg").read_bytes()
+        >>> pixels = decode(content, "image/1.jpeg")
     """
     with opened(data, name) as image:
         check_memory(image, name)

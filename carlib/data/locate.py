@@ -77,9 +77,9 @@ def _given(path: Path, home: Path, origin: str = "") -> Path:
         return path
     if path.is_file():
         return _unpacked(path, home)
-    like = _like(path)
+    like, folder = _like(path), Path.cwd() / path.parent
     raise DataError(
-        f"{origin}there is no folder or zip {path}; looked in {Path.cwd() / path.parent}.",
+        f"{origin}there is no folder or zip {path}; looked in {folder}.",
         hint=(f"Did you mean {like}? " if like else "")
         + "Data are a folder or a zip, or one of the words download, sample and auto.",
     )

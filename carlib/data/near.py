@@ -57,6 +57,7 @@ def pictures(sources: Sequence[Source], keys: Sequence[bytes] = ()) -> list[byte
         read and isn't known.
 
     Example:
+        >>> from carlib.data.sources import as_sources
         >>> pictures(as_sources(["a.jpeg", "copy of a.jpeg", "b.jpeg"]))
     """
     found, hashes = picture_hashes(sources)

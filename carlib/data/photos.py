@@ -7,12 +7,14 @@ file meanwhile.
 import hashlib
 import itertools
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -88,7 +90,7 @@ def read_ahead(
         return photo
 
     n_threads = usable_cores()
-    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="carlib-reading")
+    pool = readers(n_threads)
     ahead: deque[Future] = deque()
     left = iter(rows)
     try:
@@ -100,6 +102,25 @@ def read_ahead(
             yield from ahead.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def readers(n_threads: int) -> Executor:
+    """Return what does jobs on threads; in a browser, which has none, at once."""
+    if sys.platform == "emscripten":
+        return _AtOnce()
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="carlib-reading")
+
+
+class _AtOnce(Executor):
+    """Do each job as it is given."""
+
+    def submit(self, job: Callable, /, *args: Any, **options: Any) -> Future:
+        future: Future = Future()
+        try:
+            future.set_result(job(*args, **options))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
 
 def usable_cores() -> int:

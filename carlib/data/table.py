@@ -98,7 +98,9 @@ def _wanted(rows: list[Row], test: bool) -> list[Row]:
 def split(
     photos: pd.DataFrame, on_leak: str = "warn"
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Divide the photos into those to train on (T) and to validate with (V).
+    """Divide the photos into the training set (T) and the test set (V).
+
+    In a training "validation" is something else: the tenth of T that is watched.
 
     A photo in V that is also in T, as it is or scaled, stamped, mirrored or saved anew,
     has leaked: a model that has seen it names it too well. Photos are read to find such
@@ -112,8 +114,8 @@ def split(
             without them are those of two evaluations.
 
     Returns:
-        train, validation: Each with the columns of `photos`, rows counted from 0.
-        Without a V, validation has no rows.
+        train, test: Each with the columns of `photos`, rows counted from 0. Without a
+        V, test has no rows.
 
     Raises:
         DataError: No subset column, another subset than T and V, or no T.
@@ -132,13 +134,13 @@ def split(
     if others or not (photos.subset == "T").any():
         found = ", ".join(sorted(map(repr, set(photos.subset)))) or "no rows"
         raise DataError(f"Expected the subsets T and V, T at least. Received: {found}")
-    train, validation = (photos[photos.subset == letter] for letter in "TV")
-    if on_leak != "keep" and "image_path" in photos and not validation.empty:
-        leaked = are_leaked(train, validation)
+    train, test = (photos[photos.subset == letter] for letter in "TV")
+    if on_leak != "keep" and "image_path" in photos and not test.empty:
+        leaked = are_leaked(train, test)
         if leaked.any():
-            say(_note_on_leaks(validation[leaked], on_leak == "drop"))
-        validation = validation[~leaked] if on_leak == "drop" else validation
-    return train.reset_index(drop=True), validation.reset_index(drop=True)
+            say(_note_on_leaks(test[leaked], on_leak == "drop"))
+        test = test[~leaked] if on_leak == "drop" else test
+    return train.reset_index(drop=True), test.reset_index(drop=True)
 
 
 def are_leaked(train: pd.DataFrame, validation: pd.DataFrame) -> np.ndarray:

@@ -87,6 +87,7 @@ class Check:
         """Return the gates as JUnit's XML, a test case each, as CI services read it.
 
         Example:
+            >>> checked = carlib.check(model, validation, min_macro=0.75)
             >>> Path("results.xml").write_text(checked.junit(), "utf-8")
         """
         cases = [(f"{g.name}: {g.asked}", g.passed, _got(g)) for g in self.gates]
@@ -148,7 +149,7 @@ def check(
         DataError, ImageError: As from `model.predict` and `evaluate`.
 
     Example:
-        >>> checked = carlib.check(model, validation, min_macro=0.75, min_recall=0.5)
+        >>> checked = carlib.check(model, validation, min_macro=0.5, max_log_loss=2)
         >>> checked.ok
         True
     """

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from carlib import display
+from carlib.backbones import engines
 from carlib.backbones.backbone import Backbone
 from carlib.backbones.joined import backbones_of, name_of
 from carlib.bottlenecks.cache import open_shards
@@ -46,7 +47,7 @@ class Comparison:
         table: A row an arch. arch: the backbones' names. micro_accuracy,
             macro_accuracy, log_loss: `cross_validate`'s mean, and each with `_low` and
             `_high` its 95 % interval. photos_per_second: through all the backbones,
-            from file to features. megabytes: the weights, backbones and head, float32.
+            from file to features, or nan. megabytes: of all weights, in float32.
             difference: in micro-accuracy from the first row, difference_low and
             difference_high its 95 % interval, p the exact McNemar test's; nan in the
             first.
@@ -129,7 +130,8 @@ def _cells(row: Any) -> list[list[str]]:
     if row.p == row.p:  # not nan, as in the first row
         between = f"{row.difference_low:+.3f} to {row.difference_high:+.3f}"
         test = [[f"{row.difference:+.3f}", between], [p_text(row.p)]]
-    speed, size = f"{row.photos_per_second:,.0f}", f"{row.megabytes:,.1f}"
+    speed = f"{row.photos_per_second:,.0f}".replace("nan", "–")
+    size = f"{row.megabytes:,.1f}"
     return [arch_lines(row.arch), *figures, [speed], [size], *test]
 
 
@@ -194,8 +196,8 @@ def compare(
         DataError, ImageError: As from `cross_validate`.
 
     Example:
-        >>> archs = ["EfficientNetLite0", ["EfficientNetLite0", "MobileNetV2-0.35"]]
-        >>> print(carlib.compare(photos, archs=archs))
+        >>> archs = ["EfficientNetLite0", "EfficientNetLite0-layers"]
+        >>> print(carlib.compare(photos, archs=archs, folds=3, seeds=[1]))
     """
     check_runs(folds, seeds)
     others = {"workspace_path": workspace_path, "on_error": on_error}
@@ -290,13 +292,13 @@ def photos_per_second(
 ) -> list[float]:
     """Measure how fast each trainer's photos become features, nothing being cached.
 
-    Joined backbones come one after another, and each backbone is timed once.
+    Joined backbones come one after another, each is timed once; nan where none can run.
     """
+    if not engines.can_compute():
+        return [float("nan")] * len(trainers)
     rows = np.sort(np.unique(distinct, return_index=True)[1])
-    rows = rows[
-        np.linspace(0, len(rows) - 1, min(TIMED, len(rows))).round().astype(int)
-    ]
-    some = photos.iloc[rows]
+    places = np.linspace(0, len(rows) - 1, min(TIMED, len(rows))).round().astype(int)
+    some = photos.iloc[rows[places]]
     backbones = {b.fingerprint: b for t in trainers for b in t.backbones}
     seconds = {key: _seconds(trainers[0], b, some) for key, b in backbones.items()}
     needed = [[seconds[b.fingerprint] for b in t.backbones] for t in trainers]

@@ -98,8 +98,8 @@ def costs(
         OptionError: See `decide`.
 
     Example:
-        >>> print(carlib.costs(model.predict(validation), "costs.csv", 15.0))
-        61% of 302 photos need nobody, 2% of them wrong.
+        >>> costs = carlib.costs(model.predict(validation), "costs.csv", 15.0)
+        >>> print(costs)    # 61% of 302 photos need nobody, 2% of them wrong. ...
     """
     names = class_names_of(predictions)
     matrix = matrix_of(cost_matrix, names)
@@ -154,7 +154,8 @@ def decide(
         OptionError: The cost of a review is no cost.
 
     Example:
-        >>> matrix = pd.DataFrame([[0, 100], [20, 0]], ["dent", "ok"], ["dent", "ok"])
+        >>> names = model.class_names
+        >>> matrix = pd.DataFrame(100 * (1 - np.eye(len(names))), names, names)
         >>> carlib.decide(model.predict(photos), matrix, 15.0)
     """
     table = _table_of(cost_matrix)

@@ -133,8 +133,8 @@ def label_sets(
         DataError: The predictions are another model's.
 
     Example:
-        >>> carlib.label_sets(model, predictions, alpha=0.05).sum(axis=1).mean()
-        1.8
+        >>> sets = carlib.label_sets(model, predictions, alpha=0.05)
+        >>> sets.sum(axis=1).mean()    # 1.8, say
     """
     check_confidence(model)
     names = list(model.class_names)

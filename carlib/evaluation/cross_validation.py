@@ -177,7 +177,7 @@ def cross_validate(
 
     Example:
         >>> trainer = carlib.ImageClassificationTrainer(arch="EfficientNetLite0")
-        >>> cv = carlib.cross_validate(trainer, photos)
+        >>> cv = carlib.cross_validate(trainer, photos, folds=3, seeds=[1])
         >>> cv.summary.loc["log_loss", "mean"]
     """
     check_runs(folds, seeds)

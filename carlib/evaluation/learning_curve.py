@@ -90,7 +90,7 @@ class LearningCurve:
 
         Example:
             >>> print(curve.foretell(40, of="bumper_scratch"))
-            some 40 more photos of bumper_scratch: 0.62 → 0.70, 0.64 to 0.75
+            some 40 more photos of bumper_scratch: 0... → ..., 0... to ...
         """
         if of not in self.laws:
             raise OptionError(
@@ -203,7 +203,7 @@ def learning_curve(
         ImageError: Photos that can't be read, all of them at once.
 
     Example:
-        >>> curve = carlib.learning_curve(photos, trainer)
+        >>> curve = carlib.learning_curve(photos, trainer, repeats=1)
         >>> print(curve.foretell(40, of="bumper_scratch"))
     """
     if not isinstance(repeats, Integral) or repeats < 1:

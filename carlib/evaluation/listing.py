@@ -46,8 +46,8 @@ def list_answers(predictions: pd.DataFrame, n: int = 20) -> str:
 
     Example:
         >>> print(carlib.list_answers(carlib.worst_first(predictions), n=1))
-        ✗ Image: 17.jpeg | Actual: door_dent | Predicted: door_scratch
-        … and 179 more
+        ✗ Image: ...jpeg | Actual: ... | Predicted: ...
+        … and 39 more
     """
     _check(predictions, ("image_path", *_NEEDED[:2]))
     if not n >= 1:
@@ -67,7 +67,7 @@ def _check(predictions: pd.DataFrame, needed: tuple[str, ...]) -> None:
     missing = [name for name in needed if name not in predictions]
     if missing:
         raise DataError(
-            f"Expected the columns {', '.join(needed)}. Received a table without "
+            f"Expected the columns {', '.join(needed)}. Received: a table without "
             f"{', '.join(missing)}",
             hint="model.predict of the table of load_index makes such a one.",
         )

@@ -96,7 +96,7 @@ class Metrics:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        header = ("", "figure", "95 % interval", "baseline", "shuffled")
+        header = ("", "score", "95 % interval", "baseline", "shuffled")
         rows = [
             (
                 figure_name(row.Index),
@@ -150,7 +150,7 @@ class Metrics:
             OptionError: There is no such figure, or it can never be so.
 
         Example:
-            >>> evaluate(predictions).require(micro_accuracy=0.8, log_loss=0.6)
+            >>> carlib.evaluate(predictions).require(micro_accuracy=0.5, log_loss=2)
         """
         _check_bounds(least)
         missed = [name for name, bound in least.items() if _misses(self, name, bound)]

@@ -70,7 +70,7 @@ def figure_name(figure: str) -> str:
 def figures_text(figures: pd.DataFrame) -> str:
     """Return a line a figure: its value, its interval and its baselines."""
     header = (
-        f"{'':20}{'figure':>8}   {'95 % interval':17}{'baseline':>8}{'shuffled':>10}"
+        f"{'':20}{'score':>8}   {'95 % interval':17}{'baseline':>8}{'shuffled':>10}"
     )
     lines = [_figure_line(row) for row in figures.itertuples()]
     return "\n".join([header, *lines])

@@ -79,8 +79,10 @@ def _checked(
     """Return features, float32 (n, d), the numbers of their classes, and the names."""
     try:
         rows = np.asarray(features, np.float32)
-    except (TypeError, ValueError):
-        raise DataError(f"Expected features, numbers. {_HINT}") from None
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"Expected features, numbers. Received: {error}", hint=_HINT
+        ) from error
     names, numbers = np.unique(np.asarray(labels, str), return_inverse=True)
     fits, nameless = rows.shape[:1] == (len(numbers),), int(np.sum(pd.isna(labels)))
     if rows.ndim != 2 or not fits or nameless or not np.isfinite(rows).all():

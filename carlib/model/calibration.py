@@ -24,8 +24,7 @@ class HeadCalibration:
         log_loss_before, log_loss_after: Of those photos.
 
     Example:
-        >>> model.calibration.temperature
-        1.27
+        >>> model.calibration.temperature    # 1.27, say
     """
 
     method: str

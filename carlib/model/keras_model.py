@@ -7,10 +7,12 @@ somebody trains in the copy the model doesn't know: so it refuses to go on (see
     >>> network = model.keras_model.get_layer("backbone_efficientnet_lite0")
     >>> for layer in network.layers[-6:]:    # normalisations stay as they are
     ...     layer.trainable = hasattr(layer, "kernel_size")
-    >>> model.keras_model.compile(...).fit(...)
-    >>> network.save_weights("tuned.weights.h5")
-    >>> backbone = carlib.Backbone("EfficientNetLite0", "tuned.weights.h5")
-    >>> tuned = carlib.ImageClassificationTrainer(arch=backbone).fit(photos)
+    >>> model.keras_model.compile(...).fit(...)  # doctest: +SKIP
+    >>> network.save_weights("tuned.weights.h5")  # doctest: +SKIP
+    >>> tuned = carlib.Backbone(  # doctest: +SKIP
+    ...     "EfficientNetLite0", "tuned.weights.h5")
+    >>> newer = carlib.ImageClassificationTrainer(  # doctest: +SKIP
+    ...     arch=tuned).fit(photos)
 """
 
 import weakref

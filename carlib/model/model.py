@@ -109,7 +109,7 @@ class ImageClassificationModel:
         Exports compute at float32: `model.at("float32")` predicts what they do.
 
         Example:
-            >>> exact = model.at("float32").predict(photos)
+            >>> exact = model.at("float32").predict(photos.head())
         """
         keras_model.check_untrained(self)
         backbones = tuple(backbone.at(precision) for backbone in self.backbones)

@@ -30,7 +30,8 @@ def render(
             for `clinic.css` and `clinic.js`.
 
     Example:
-        >>> render("report.html.j2", facts, {"photos": [], "galleries": {}})
+        >>> render(  # doctest: +SKIP
+        ...     "report.html.j2", facts, {"photos": [], "galleries": {}})
     """
     style, script = (
         "\n".join(_source(f"{name}.{kind}") for name in ("page", *more))

@@ -47,7 +47,7 @@ class PhotoStore:
 
     Example:
         >>> store = PhotoStore(photos.image_path)
-        >>> store.number(path, "door_dent")
+        >>> store.number(photos.image_path[0], "door_dent")
         0
         >>> store.fill()
     """

@@ -46,8 +46,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
 
     Example:
         >>> from sklearn.model_selection import GridSearchCV
-        >>> archs = ["EfficientNetLite0", "EfficientNetLite0+MobileNetV2-0.35"]
-        >>> search = GridSearchCV(carlib.ImageClassifier(), {"arch": archs}, cv=3)
+        >>> archs = ["EfficientNetLite0", "EfficientNetLite0-layers"]
+        >>> classifier = carlib.ImageClassifier(**carlib.RECOMMENDED)
+        >>> search = GridSearchCV(classifier, {"arch": archs}, cv=2)
         >>> search.fit(train.image_path, train.damage_class).best_params_
         >>> search.best_estimator_.model_.save("ImageModel.zip")
     """

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from carlib.messages import bar, say
@@ -15,17 +15,23 @@ class EpochBar:
     """Show each epoch that is told of.
 
     Args:
-        shown: The bar; None: nothing is to be seen but the word at the end.
+        show: Makes the bar, when the first epoch is told of: what comes before may have
+            one of its own. None: nothing is to be seen but the word at the end.
     """
 
-    def __init__(self, shown: Any = None):
-        self._bar, self._began, self._epochs = shown, time.monotonic(), 0
+    def __init__(self, show: Callable[[], Any] | None = None):
+        self._show, self._bar = show, None
+        self._began, self._epochs = time.monotonic(), 0
+        self._accuracies: dict[str, str] = {}
 
     def tell(self, metrics: EpochMetrics) -> None:
         """Take up an epoch's figures, as a metrics callback does."""
-        name = metrics.dataset.lower()
-        if self._bar is not None:
-            self._bar.set_postfix({name: f"{metrics.accuracy:.3f}"}, refresh=False)
+        self._accuracies[metrics.dataset.lower()] = f"{metrics.accuracy:.3f}"
+        if self._bar is None and self._show:
+            self._bar = self._show()
+        if self._bar is not None:  # one has room: the watched photos', where there are
+            name, accuracy = list(self._accuracies.items())[-1]
+            self._bar.set_postfix({name: accuracy}, refresh=False)
             self._bar.update(metrics.epoch + 1 - self._epochs)
         self._epochs = metrics.epoch + 1
 
@@ -35,10 +41,10 @@ class EpochBar:
             self._bar.total = self._bar.n
             self._bar.close()
         seconds = time.monotonic() - self._began
-        what = f"{self._epochs:,} epoch{'s' * (self._epochs != 1)} " * bool(
-            self._epochs
-        )
-        kept = f"; epoch {trained.best_epoch} is kept" * bool(self._epochs)
+        what = kept = ""
+        if self._epochs:
+            what = f"{self._epochs:,} epoch{'s' * (self._epochs != 1)} "
+            kept = f"; epoch {trained.best_epoch} is kept"
         say(f"Trained {what}in {seconds:.1f} s{kept}.")
 
 
@@ -54,5 +60,6 @@ def epoch_bar(trainer: Any) -> Iterator[EpochBar | None]:
     elif trainer.metrics_callback or is_direct(trainer.optimizer):
         yield EpochBar()
     else:
-        with bar(trainer.epoch, "Training", "epoch") as shown:
-            yield EpochBar(shown)
+        with contextlib.ExitStack() as stack:
+            made = bar(trainer.epoch, "Training", "epoch")
+            yield EpochBar(lambda: stack.enter_context(made))

@@ -101,7 +101,7 @@ def fine_tune(
     Example:
         >>> model = carlib.ImageClassificationTrainer(
         ...     arch="EfficientNetLite0", **carlib.RECOMMENDED).fit(train)
-        >>> tuned = carlib.fine_tune(model, train)
+        >>> tuned = carlib.fine_tune(model, train, layers=1, epochs=1)
         >>> carlib.evaluate(tuned.predict(validation)).micro_accuracy
     """
     tuning = Tuning(layers, epochs, learning_rate, batch_size, seed)

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from carlib.display import card, changed
+from carlib.display import card, chosen, short
 from carlib.errors import OptionError
 from carlib.model.calibration import METHODS
 from carlib.training import optimizers, ranges, schedules
@@ -33,7 +33,7 @@ RECOMMENDED: Final[Mapping[str, Any]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class TrainingOptions:
     """Say how a head is trained; the trainer's own options have these among them.
 
@@ -83,7 +83,9 @@ class TrainingOptions:
 
     Example:
         >>> options = carlib.TrainingOptions(**{**carlib.RECOMMENDED, "epoch": 50})
-        >>> carlib.compare(photos, ["EfficientNetLite0", "MobileNetV2"], options)
+        >>> carlib.compare(
+        ...     photos, ["EfficientNetLite0", "EfficientNetLite0-layers"], options,
+        ...     folds=2, seeds=[1])
     """
 
     batch_size: int = 10
@@ -122,8 +124,14 @@ class TrainingOptions:
         if self.within_class and self.l2 in (0, "auto"):
             yield "within_class needs an l2 above 0, as a number: 1.0 does well."
 
+    _shown_first = ()  # whether they are the defaults or not; no option
+
+    def __repr__(self) -> str:
+        return short(self, self._shown_first)
+
     def _repr_html_(self) -> str:
-        return card(type(self).__name__, changed(self))
+        found = chosen(self, self._shown_first) or {"options": "the defaults"}
+        return card(type(self).__name__, found)
 
     @property
     def held_out_share(self) -> float | None:

@@ -167,7 +167,7 @@ class PolynomialLRDecay(LearningRateScheduler):
 
     Example:
         >>> PolynomialLRDecay(0.01, num_epochs_per_decay=40).rate(20, 0, 114)
-        0.00505
+        0.00505...
     """
 
     learning_rate: float | None = None
@@ -211,7 +211,7 @@ class LsrDecay(LearningRateScheduler):
 
     Example:
         >>> LsrDecay(lr_schedule={0: 1, 30: 0.1}).rate(30, 0, 8, batch_size=128)
-        0.01
+        0.01...
     """
 
     base_learning_rate: float = 0.1

@@ -32,7 +32,7 @@ from carlib.training.plain import for_a_model, from_plain, to_plain
 from carlib.training.progress import BottleneckMetrics, EpochMetrics, Reporter
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ImageClassificationTrainer(TrainingOptions):
     """Train a softmax head on the features of a frozen backbone, or of several.
 
@@ -95,6 +95,7 @@ class ImageClassificationTrainer(TrainingOptions):
     callbacks: Sequence[Any] = ()
     logs: Sequence[str] = ()
 
+    _shown_first = "arch", "workspace_path"
     _stopped = False  # whether the fit that is under way is to end; no option
 
     def _problems(self) -> Iterator[str]:

@@ -1,29 +1,36 @@
-"""Execute notebooks by papermill, with one progress bar over all their cells."""
+"""Execute notebooks by papermill; those that need nothing of each other at once."""
 
-import base64
 import contextlib
+import dataclasses
 import logging
 import os
-import re
-import sys
-import threading
-import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from tqdm import tqdm
 
 from carlib.files import write_text
+from carlib.runtime import may_have_gpu
+from runner import page
 from runner.checks import RunError, code_cells, first_line, on_stderr, problems
+from runner.kernels import Kernels
+from runner.order import needs, side_by_side
+from runner.progress import Progress, progress
 
-BAR = (
-    "{desc:<20} {percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} cells, "
-    "{elapsed} gone, {remaining} to go"
-)
-WIDGET = "application/vnd.jupyter.widget-view+json"
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def at_a_time() -> int:
+    """Return how many notebooks the machine bears: one takes all memory of a GPU."""
+    return 1 if may_have_gpu() else cores()
 
 
 def declared_parameters(path: Path) -> set[str]:
@@ -34,7 +41,7 @@ def declared_parameters(path: Path) -> set[str]:
 
 
 def execute_all(
-    wanted: Mapping[Path, Mapping[str, Any]], output: Path, timeout: int
+    wanted: Mapping[Path, Mapping[str, Any]], output: Path, timeout: int, jobs: int
 ) -> None:
     """Execute and check each notebook into the folder `output`.
 
@@ -42,87 +49,112 @@ def execute_all(
         wanted: The parameters for each notebook, in the order to run them.
         output: Folder for the executed notebooks; made if need be.
         timeout: Seconds that a cell may take.
+        jobs: How many notebooks may run at a time.
 
     Raises:
-        RunError: At the first notebook that failed, saying where and why.
+        RunError: Notebooks that failed, saying where and why; none was begun after.
     """
     output.mkdir(parents=True, exist_ok=True)
     total = sum(len(code_cells(nbformat.read(path, 4))) for path in wanted)
     injected = sum(bool(given) for given in wanted.values())
-    with _surroundings(), _progress(total + injected) as bar:
-        for path, given in wanted.items():
-            bar.set_description_str(path.stem)
-            started = time.monotonic()
-            execute(path, given, output / path.name, timeout, bar)
-            seconds = time.monotonic() - started
-            bar.write(f"{path.stem:<20} {seconds:6.1f} s", sys.stderr)
-            for line in others_said(output / path.name):
-                bar.write(f"  a library, {line}", sys.stderr)
+    folder = next(iter(wanted)).parent
+    with (
+        _surroundings(jobs),
+        ThreadPoolExecutor(1) as pages,
+        Kernels(folder, len(wanted)) as kernels,
+        progress(total + injected) as shown,
+    ):
+        run = _Run(output, timeout, kernels, shown, pages, [])
+
+        def work(path: Path) -> None:
+            with shown.of(path.stem):
+                run.execute(path, wanted[path])
+            shown.say(f"  a library, {line}" for line in run.others_said(path))
+
+        side_by_side(needs(wanted), work, jobs, kernels)
+        for written in run.written:
+            written.result()
 
 
-def others_said(executed: Path) -> list[str]:
-    """Return what libraries wrote to stderr: it's told, and fails nothing."""
-    cells = code_cells(nbformat.read(executed, 4))
-    return [] if on_stderr(cells) else on_stderr(cells, ours=False)
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What all notebooks of a run share.
 
-
-def execute(
-    path: Path, given: Mapping[str, Any], executed: Path, timeout: int, bar: tqdm
-) -> None:
-    """Execute one notebook, write its page and check it.
-
-    Raises:
-        RunError: It failed; as far as it came, it lies at `executed`.
+    Attributes:
+        output: Folder for the executed notebooks.
+        timeout: Seconds that a cell may take.
+        pages: Writes their pages: what waits for a notebook needn't wait for its page.
+        written: The pages, perhaps on their way.
     """
-    wrong = _papermill(path, given, executed, timeout, bar)
-    notebook = _tidy(nbformat.read(executed, 4), path, executed)
-    write_text(executed, nbformat.writes(notebook))
-    write_text(executed.with_suffix(".html"), _page(notebook))
-    wrong = wrong or problems(notebook, marker=f"Checkpoint {path.name[:2]}")
-    if wrong:
-        lies = os.path.relpath(executed)
-        raise RunError(
-            f"{path.name} failed.\n"
-            + "".join(f"  - {line}\n" for line in wrong)
-            + f"As far as it came: {lies} and {Path(lies).with_suffix('.html').name}"
-        )
 
+    output: Path
+    timeout: int
+    kernels: Kernels
+    shown: Progress
+    pages: ThreadPoolExecutor
+    written: list[Future]
 
-def _papermill(
-    path: Path, given: Mapping[str, Any], executed: Path, timeout: int, bar: tqdm
-) -> list[str]:
-    """Run a notebook in a fresh kernel; return what papermill finds wrong with it."""
-    import papermill
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
+    def execute(self, path: Path, given: Mapping[str, Any]) -> None:
+        """Execute one notebook and check it; its page is written soon.
 
-    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # we say it ourselves
-    begun: list[str] = []
-    try:
-        papermill.execute_notebook(
-            _literal(path),
-            _literal(executed),
-            dict(given),
-            kernel_name="python3",
-            progress_bar=False,
-            cwd=path.parent,
-            start_timeout=120,
-            execution_timeout=timeout,
-            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
-            on_cell_execute=lambda cell, **_: begun.append(first_line(cell)),
-            on_cell_executed=lambda **_: bar.update(),
-        )
-    except PapermillExecutionError as error:
-        where = f"In [{error.exec_count}], `{first_line({'source': error.source})}`"
-        what = f"{error.ename}: {error.evalue}".replace("\n", "\n    ")
-        return [f"{where}:\n    {what}"]
-    except DeadKernelError:
-        where = f"In [{len(begun)}], `{begun[-1]}`"
-        return [f"{where}: the kernel died. Was there enough memory?"]
-    except CellTimeoutError:
-        where = f"In [{len(begun)}], `{begun[-1]}`"
-        return [f"{where}, took longer than {timeout:,} s (see --timeout)"]
-    return []
+        Raises:
+            RunError: It failed; as far as it came, it lies in `output`.
+        """
+        executed = self.output / path.name
+        wrong = self._papermill(path, given, executed)
+        notebook = page.tidy(nbformat.read(executed, 4), path, executed)
+        write_text(executed, nbformat.writes(notebook))
+        html = executed.with_suffix(".html")
+        self.written.append(self.pages.submit(_write_page, notebook, html))
+        wrong = wrong or problems(notebook, marker=f"Checkpoint {path.name[:2]}")
+        if wrong:
+            lies = Path(os.path.relpath(executed))
+            raise RunError(
+                f"{path.name} failed.\n"
+                + "".join(f"  - {line}\n" for line in wrong)
+                + f"As far as it came: {lies} and {html.name}"
+            )
+
+    def others_said(self, path: Path) -> list[str]:
+        """Return what libraries wrote to stderr: it's told, and fails nothing."""
+        cells = code_cells(nbformat.read(self.output / path.name, 4))
+        return [] if on_stderr(cells) else on_stderr(cells, ours=False)
+
+    def _papermill(
+        self, path: Path, given: Mapping[str, Any], executed: Path
+    ) -> list[str]:
+        """Run a notebook in a fresh kernel; return what papermill finds wrong."""
+        import papermill
+        from nbclient.exceptions import CellTimeoutError, DeadKernelError
+        from papermill.exceptions import PapermillExecutionError
+
+        logging.getLogger("papermill").setLevel(logging.CRITICAL)  # we say it ourselves
+        begun: list[str] = []
+        try:
+            with self.kernels.one() as kernel:
+                papermill.execute_notebook(
+                    _literal(path),
+                    _literal(executed),
+                    dict(given),
+                    kernel_name="python3",
+                    km=kernel,
+                    progress_bar=False,
+                    start_timeout=120,
+                    execution_timeout=self.timeout,
+                    on_cell_execute=lambda cell, **_: begun.append(first_line(cell)),
+                    on_cell_executed=lambda **_: self.shown.cell(),
+                )
+        except PapermillExecutionError as error:
+            where = f"In [{error.exec_count}], `{first_line({'source': error.source})}`"
+            what = f"{error.ename}: {error.evalue}".replace("\n", "\n    ")
+            return [f"{where}:\n    {what}"]
+        except DeadKernelError:
+            where = f"In [{len(begun)}], `{begun[-1]}`"
+            return [f"{where}: the kernel died. Was there enough memory?"]
+        except CellTimeoutError:
+            where = f"In [{len(begun)}], `{begun[-1]}`"
+            return [f"{where}, took longer than {self.timeout:,} s (see --timeout)"]
+        return []
 
 
 def _literal(path: Path) -> str:
@@ -130,66 +162,12 @@ def _literal(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
-def _tidy(notebook: NotebookNode, path: Path, executed: Path) -> NotebookNode:
-    """Drop what is of no use on another day or machine.
-
-    A progress bar that reached its end says nothing, and as a widget it is a blank on a
-    page without network. Papermill's notes hold absolute paths. Pictures go into the
-    notebook, so that it can be moved.
-    """
-    notebook.metadata.pop("widgets", None)
-    notebook.metadata.papermill.update(input_path=path.name, output_path=executed.name)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
-        else:
-            _attach_pictures(cell, path.parent / "images")
-    return notebook
-
-
-def _attach_pictures(cell: NotebookNode, folder: Path) -> None:
-    for name in re.findall(r"\]\(images/([^)]+\.svg)\)", cell.source):
-        picture = base64.b64encode((folder / name).read_bytes()).decode("ascii")
-        cell.setdefault("attachments", {})[name] = {"image/svg+xml": picture}
-        cell.source = cell.source.replace(f"](images/{name})", f"](attachment:{name})")
-
-
-def _page(notebook: NotebookNode) -> str:
-    """Return a notebook as an HTML page that fetches nothing from anywhere."""
-    from nbconvert import HTMLExporter
-
-    copy = nbformat.from_dict(notebook)
-    copy.metadata.title = copy.cells[0].source.partition("\n")[0].lstrip("# ")
-    for cell in copy.cells:
-        if cell.cell_type == "markdown":
-            cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](\1.html)", cell.source)
-    scripts = ("require_js", "mathjax", "mermaid_js", "mermaid_layout_elk_js")
-    nowhere = {f"{name}_url": "data:," for name in scripts}
-    return HTMLExporter(**nowhere).from_notebook_node(copy)[0]
+def _write_page(notebook: NotebookNode, file: Path) -> None:
+    write_text(file, page.html(notebook))
 
 
 @contextlib.contextmanager
-def _progress(total: int) -> Iterator[tqdm]:
-    """Yield a bar over all cells whose clock moves during a long one as well."""
-    done = threading.Event()
-    quiet = not sys.stderr.isatty()
-    with tqdm(total=total, bar_format=BAR, smoothing=0, disable=quiet) as bar:
-
-        def tick() -> None:
-            while not done.wait(1):
-                bar.refresh()
-
-        clock = threading.Thread(target=tick, daemon=True)
-        clock.start()
-        try:
-            yield bar
-        finally:
-            done.set()
-            clock.join()
-
-
-@contextlib.contextmanager
-def _surroundings() -> Iterator[None]:
+def _surroundings(jobs: int) -> Iterator[None]:
     """Give the kernels the same environment everywhere, and put ours back after."""
     changed = {
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # figures in cells
@@ -197,6 +175,9 @@ def _surroundings() -> Iterator[None]:
         "JUPYTER_PREFER_ENV_PATH": "1",  # the python3 kernel of this environment
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # no talk of frozen modules
     }
+    # Kernels share the cores; otherwise the threads of one wait for another's.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        changed[name] = os.environ.get(name, str(max(1, cores() // jobs)))
     for name in ("CARLIB_DATA", "KERAS_HOME"):  # given relative to where the person is
         if os.environ.get(name) and Path(os.environ[name]).exists():
             changed[name] = str(Path(os.environ[name]).resolve())

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carlib.data import images
+from carlib.data import images, photos
+from carlib.data.sources import as_sources
 
 SHAPES = [(224, "bicubic"), (224, "bilinear"), (299, "bilinear"), (32, "bilinear")]
 
@@ -31,3 +32,28 @@ def test_squares_that_need_the_same_picture_decode_it_once(tmp_path, monkeypatch
     )
     images.squares(path.read_bytes(), SHAPES)
     assert decoded == [(1000, 750), (500, 375)]
+
+
+def test_without_threads_as_in_a_browser_the_same_is_read(
+    sample, tmp_path, monkeypatch
+):
+    paths = [*sorted((sample / "image").iterdir())[:20], tmp_path / "missing.jpeg"]
+    sources = as_sources([str(path) for path in paths])
+
+    def read():
+        found = photos.read_ahead(sources, range(21), SHAPES, lambda _: [True] * 4)
+        return [(p.row, p.key, p.error, *map(_bytes, p.squares)) for p in found]
+
+    expected = read()
+    monkeypatch.setattr("sys.platform", "emscripten")
+    monkeypatch.setattr("threading.Thread.start", _no_thread)
+    assert read() == expected
+    assert "missing.jpeg" in expected[20][2]
+
+
+def _bytes(square):
+    return None if square is None else square.tobytes()
+
+
+def _no_thread(self):
+    raise RuntimeError("can't start new thread")

@@ -143,6 +143,23 @@ def test_nothing_timed_comes_from_the_cache(photos, trainer, monkeypatch):
     assert timed == [(0, 10)] * compare_module.ROUNDS
 
 
+def test_where_nothing_computes_features_no_speed_is_claimed(trainer, monkeypatch):
+    monkeypatch.setattr("carlib.runtime.openvino", lambda: None)
+    monkeypatch.setattr("carlib.runtime.has_tensorflow", lambda: False)
+    speeds = compare_module.photos_per_second([trainer] * 2, None, np.arange(0))
+    assert len(speeds) == 2 and np.isnan(speeds).all()
+
+
+def test_a_speed_that_nobody_knows_is_a_dash(comparison):
+    table = comparison.table.assign(photos_per_second=np.nan)
+    unknown = compare_module.Comparison(
+        table, comparison.cross_validations, comparison.pairs
+    )
+    text = str(unknown)
+    assert "nan" not in text and text.count("–") == str(comparison).count("–") + 3
+    assert unknown.to_dict()["archs"][0]["photos_per_second"] is None
+
+
 def test_rows_of_one_name_are_told_apart_by_their_precision(trainer, backbone):
     exact = backbone.at("float32")
     rows = [SimpleNamespace(backbones=[b]) for b in (exact, backbone)]
