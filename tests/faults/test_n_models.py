@@ -281,7 +281,7 @@ def test_n15_names_with_markup_in_them_are_text_on_every_page(
 ):
     """Names of classes and files that are HTML are text in tables and pictures."""
     monkeypatch.syspath_prepend(str(root / "notebooks"))
-    from runner.execution import _page
+    from runner import page
 
     evil = "<script>alert(1)</script>"
     names = [evil, "dent", "<img src=x onerror=alert(1)>"]
@@ -289,8 +289,10 @@ def test_n15_names_with_markup_in_them_are_text_on_every_page(
     html = evaluate(table)._repr_html_() + pd.DataFrame(table)._repr_html_()
     output = new_output("stream", name="stdout", text=evil)
     cell = new_code_cell("1", outputs=[output], execution_count=1)
-    page = _page(nbformat.from_dict(new_notebook(cells=[new_markdown_cell("#"), cell])))
-    for text in (html, page, drawn(pictures(tmp_path, names))):
+    shown = page.html(
+        nbformat.from_dict(new_notebook(cells=[new_markdown_cell("#"), cell]))
+    )
+    for text in (html, shown, drawn(pictures(tmp_path, names))):
         assert evil not in text and "<img src=x" not in text
         assert "&lt;script&gt;" in text
 

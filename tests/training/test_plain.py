@@ -191,7 +191,7 @@ def test_options_make_the_same_trainer_again(backbone):
     again = ImageClassificationTrainer.from_options(options)
     assert again.options() == options
     assert (again.epoch, again.early_stopping.metric) == (7, "loss")
-    assert "batch_size=10" in repr(again)
+    assert "epoch=7" in repr(again)
 
 
 def through_json(trainer):
