@@ -276,11 +276,11 @@ def _about_widths(metrics: Metrics) -> list[str]:
         return []
     low, high = ends[wide[-1]]
     text = (
-        f"{wide[-1]}-accuracy: any figure between {between(low, high, 2)} fits these "
+        f"{wide[-1]}-accuracy: any score between {between(low, high, 2)} fits these "
         f"{metrics.n:,} photos.\nDon't read much into a difference smaller than that."
     )
     support = metrics.per_class["support"]
     few = int(((support > 0) & (support < FEW)).sum())
     if few:
-        text += f"\nOf {few:,} of the classes here are fewer than {FEW} photos."
+        text += f"\n{few:,} of the classes have fewer than {FEW} photos here."
     return [text]

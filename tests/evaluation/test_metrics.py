@@ -21,7 +21,7 @@ def matrix(counts, names) -> pd.DataFrame:
 def test_wide_intervals_are_pointed_out_with_the_reason():
     text = str(evaluate(predictions(["a", "b"], [[1, 0, 0], [0, 1, 0]])))
     assert "fits these 2 photos.\nDon't read much into a difference smaller" in text
-    assert "Of 2 of the classes here are fewer than 10 photos." in text
+    assert "2 of the classes have fewer than 10 photos here." in text
     many_photos = str(
         evaluate(predictions(["a", "b"] * 99, [[1, 0, 0], [0, 1, 0]] * 99))
     )
