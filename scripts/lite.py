@@ -16,7 +16,6 @@ from pathlib import Path
 
 import nbformat
 
-from carlib.errors import CarlibError
 from carlib.files import (
     atomic_folder,
     remove,
@@ -27,6 +26,7 @@ from carlib.files import (
 )
 from carlib.messages import say
 from carlib.reading import sha256_of
+from scripts.command import done, parser_of
 from scripts.lite_notebooks import SHIPPED, for_browser
 from scripts.lite_pyodide import HERE, LiteError, take_pyodide, write_lock
 from scripts.lite_workspace import WORKSPACE, make_workspace
@@ -84,26 +84,12 @@ wheels are under licences of their own, which they hold.
 def main(arguments: list[str] | None = None) -> int:
     """Make the site; return 0, or 1 if that failed."""
     options = parser().parse_args(arguments)
-    try:
-        make(options.folder, options.pyodide)
-    except CarlibError as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped. Run it again to go on.", file=sys.stderr)
-        return 130
-    return 0
+    return done(lambda: make(options.folder, options.pyodide))
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line's options, explained."""
-    purpose, _, examples = (__doc__ or "").partition("\n\n")
-    result = argparse.ArgumentParser(
-        prog="lite",
-        description=purpose,
-        epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    result = parser_of("lite", __doc__)
     add = result.add_argument
     add("--pyodide", type=Path, help="a folder of Pyodide 314.0.3, unpacked")
     add("--folder", type=Path, default=ROOT / "build" / "lite")

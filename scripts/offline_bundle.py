@@ -29,6 +29,7 @@ from carlib.files import (
     write_text,
 )
 from carlib.messages import bar
+from scripts.command import done, parser_of
 from scripts.offline_install import MANIFEST, damaged, digest_of
 from scripts.offline_targets import PYTHONS, SYSTEMS, Target, pins, wheels_of
 
@@ -75,26 +76,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Make the bundle; return 0, or 1 if that failed."""
     options = parser().parse_args(arguments)
     targets = [Target(s, p) for s in options.systems for p in options.pythons]
-    try:
-        print(make(options.folder, targets))
-    except CarlibError as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped. Run it again to go on.", file=sys.stderr)
-        return 130
-    return 0
+    return done(lambda: print(make(options.folder, targets)))
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line's options, explained."""
-    purpose, _, examples = (__doc__ or "").partition("\n\n")
-    result = argparse.ArgumentParser(
-        prog="offline_bundle",
-        description=purpose,
-        epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    result = parser_of("offline_bundle", __doc__)
     add = result.add_argument
     add("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), metavar="NAME")
     add("--pythons", nargs="+", choices=PYTHONS, default=[HERE], metavar="3.N")

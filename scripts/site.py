@@ -17,6 +17,7 @@ from carlib.data.spreadsheet import read_csv
 from carlib.errors import CarlibError, DataError
 from carlib.files import atomic_folder, write_text
 from carlib.reading import sha256_of
+from scripts.command import done, parser_of
 from scripts.site_links import copy_what_is_linked, missing
 from scripts.site_pages import STYLE, Page, api_page, notebook_page, text_page
 
@@ -36,24 +37,17 @@ class SiteError(CarlibError):
 def main(arguments: list[str] | None = None) -> int:
     """Make the site; return 0, or 1 if that failed."""
     options = parser().parse_args(arguments)
-    try:
+
+    def work() -> None:
         executed = options.workspace or run_the_notebooks(ROOT / "build" / "workshop")
         print(f"{make(options.folder, executed)}: open {options.folder / 'index.html'}")
-    except CarlibError as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    return 0
+
+    return done(work)
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line's options, explained."""
-    purpose, _, examples = (__doc__ or "").partition("\n\n")
-    result = argparse.ArgumentParser(
-        prog="site",
-        description=purpose,
-        epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    result = parser_of("site", __doc__)
     result.add_argument("--workspace", type=Path, help="where notebooks ran already")
     folder = ROOT / "build" / "site"
     result.add_argument("--folder", type=Path, default=folder, help="(build/site)")

@@ -5,6 +5,8 @@ import copy
 from pathlib import Path
 
 import pytest
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 
 import carlib
 from carlib.errors import SHOWN, CarlibError, DataError, OptionError
@@ -71,3 +73,17 @@ def test_all_messages_speak_one_dialect():
             assert "Received:" in text, f"{where}: {text}"
         assert " got " not in text and "eceived " not in text, f"{where}: {text}"
         assert not text.endswith("!"), f"{where}: {text}"
+
+
+def test_a_notebook_shows_its_own_line_and_what_is_wrong_without_carlibs():
+    """carlib's lines help nobody who learns; CARLIB_DEBUG=1 shows them."""
+    cells = [
+        new_code_cell("import carlib\n\ncarlib.locate_data('nowhere')"),
+        new_code_cell("%env CARLIB_DEBUG=1\ncarlib.locate_data('nowhere')"),
+    ]
+    client = NotebookClient(new_notebook(cells=cells), allow_errors=True)
+    made = client.execute()
+    short, long = ("\n".join(c.outputs[-1].traceback) for c in made.cells)
+    assert short.startswith("In line 3 of the cell: carlib.locate_data('nowhere')")
+    assert "DataError: there is no folder or zip nowhere" in short
+    assert "locate.py" not in short and "locate.py" in long

@@ -98,6 +98,19 @@ def _confidence(model: ImageClassificationModel) -> dict[str, Any] | None:
     return {"threshold": found.threshold, "farthest": farthest, "unlike": UNLIKE}
 
 
+def checked_labels(model: ImageClassificationModel, train: pd.DataFrame) -> np.ndarray:
+    """Return the training photos' labels, (n,).
+
+    Raises:
+        DataError: Some are no classes of the model.
+    """
+    labels = training_labels(train)
+    unknown = sorted(set(labels) - set(model.class_names))
+    if unknown:
+        raise DataError("Some labels are no classes of the model.", unknown)
+    return labels
+
+
 def _photos_of(
     model: ImageClassificationModel, train: pd.DataFrame
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -105,10 +118,7 @@ def _photos_of(
 
     float16 keeps three digits: a head that is learned from them names photos alike.
     """
-    labels = training_labels(train)
-    unknown = sorted(set(labels) - set(model.class_names))
-    if unknown:
-        raise DataError("Some labels are no classes of the model.", unknown)
+    labels = checked_labels(model, train)
     exact = model.at("float32")  # as the page computes what is added
     found = extract(
         as_sources(train), exact.backbones, exact.workspace_path, augment=exact.augment

@@ -12,6 +12,7 @@ from carlib.files import write_json
 from carlib.reading import read_json
 
 LEAST = 1.0  # seconds that are worth a word
+MOST = 1e9
 FEW = 32  # photos: with fewer it is the start that takes the time
 
 
@@ -52,7 +53,7 @@ class Pace:
             self._note(seconds / n_computed)
             return f" in {seconds:.1f} s"
         before = self._known() * n_cached
-        if before < max(LEAST, 2 * seconds):
+        if not max(LEAST, 2 * seconds) <= before < MOST:  # nor a number that is none
             return ""
         return f" in {seconds:.1f} s; computing them takes {before:.1f} s"
 

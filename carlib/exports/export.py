@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from carlib.app.parts import checked_labels
 from carlib.errors import CarlibError, ExportError
 from carlib.exports.clients import client_text
 from carlib.exports.formats import Format, chosen
@@ -75,6 +76,7 @@ def export(
 
     Raises:
         OptionError: There is no such format.
+        DataError: `train` has labels that are no classes of the model.
         ExportError: The folder holds something else, something isn't installed, or a
             format gave other answers: the worst photo is shown, and nothing is left.
 
@@ -84,6 +86,8 @@ def export(
     """
     found, folder = chosen(formats), as_path(folder)
     _check_target(folder, overwrite)
+    if train is not None:
+        checked_labels(model, train)  # before minutes are spent on other formats
     exact = dataclasses.replace(model.at("float32"), workspace_path=None)
     checks = checks_of(exact, photos)
     source = Source(exact, () if photos is None else checks.contents, train)

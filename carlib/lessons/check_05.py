@@ -43,18 +43,20 @@ def line(answer: Any, predictions: pd.DataFrame) -> Verdict:
     wrong = predictions["damage_class"] != predictions["predicted_label"]
     given, mistakes = int(answered.sum()), int((answered & wrong).sum())
     told = f"{given:,} of {len(predictions):,} photos are answered, {mistakes:,} wrong."
+    best = _most(predictions["score"], wrong)
+    if not best and not given:
+        return right("No line will do: the surest answers are wrong. Ask a person.")
     if not given:
         return not_yet(f"{told} That's safe, and of no use.")
     if mistakes > WRONG * given:
         return not_yet(f"{told} That's more than one in ten: go higher.")
-    best = _most(predictions["score"], wrong)
     if given < 0.9 * best:
         return not_yet(f"{told} You can go lower: {best:,} would be possible.")
     return right(f"{told} The most that is possible: {best:,}.")
 
 
 def _most(scores: pd.Series, wrong: pd.Series) -> int:
-    """Return how many photos can be answered with no more mistakes than that."""
+    """Return how many photos can be answered with no more mistakes than that, or 0."""
     surest = wrong[scores.sort_values(ascending=False).index].cumsum()
     counts = pd.Series(range(1, len(surest) + 1), surest.index)
-    return int(counts[surest <= WRONG * counts].max())
+    return max(counts[surest <= WRONG * counts], default=0)

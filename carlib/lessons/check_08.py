@@ -36,6 +36,8 @@ def cheapest_line(answer: Any, answers: pd.DataFrame) -> Verdict:
     cost = WRONG * (given & wrong).mean() + LOOK * (~given).mean()
     least = min(WRONG * wrong.mean(), LOOK)
     told = f"A photo costs {cost:.2f} with your line, {least:.2f} without any."
+    if abs(answer - (1 - LOOK / WRONG)) < 0.01:  # whatever it costs on these few photos
+        return right(f"{told} There an answer is as dear as a look, on new photos too.")
     if cost <= least and 0 < answer < 1:
         return right(f"{told} The model answers {given.mean():.0%} of the photos.")
     return not_yet(f"{told} Where is an answer as dear as a look?")

@@ -40,6 +40,8 @@ def test_photos_of_other_classes_are_refused(model, few, tmp_path):
     other = few.assign(damage_class="meteorite")
     with pytest.raises(DataError, match="no classes of the model"):
         write_html(model, tmp_path / "m.html", pd.DataFrame(other))
+    with pytest.raises(DataError, match="no classes of the model"):
+        export(model, tmp_path / "e", ["openvino"], train=pd.DataFrame(other))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from carlib.bottlenecks.pace import Pace
 
+BAD = ('"x"', "NaN", "Infinity", "-1", "null")
+
 
 @pytest.fixture
 def workspace(tmp_path):
@@ -34,7 +36,10 @@ def test_what_takes_no_time_is_worth_no_word(workspace):
     assert pace.told(5, 0, 0.1) == "" and pace.told(40, 0, 3.0) == ""
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"seconds_a_photo": "x"}', "\0"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", "\0", *(f'{{"seconds_a_photo": {x}}}' for x in BAD)],
+)
 def test_a_damaged_note_says_nothing(workspace, text):
     pace = Pace(workspace, ["a" * 64], mirrored=False)
     pace.told(0, 160, 16.0)

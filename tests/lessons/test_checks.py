@@ -152,6 +152,12 @@ def test_05_a_line_of_ones_own(least, start, words):
     said(check_05.line(least, ANSWERS), start, words)
 
 
+def test_05_where_the_surest_are_wrong_no_line_will_do():
+    wrong = ANSWERS.assign(predicted_label="car")
+    said(check_05.line(float("nan"), wrong), "right", "No line will do")
+    said(check_05.line(0.5, wrong), "no", "go higher")
+
+
 def test_06_places():
     classes = ["a", "b", "c"]
     said(check_06.last_place(2, classes), "right")
@@ -174,6 +180,9 @@ def test_08_doubts_and_money():
     said(check_08.doubtful(3, suspects), "no", "above 0.5")
     said(check_08.cheapest_line(0.7, ANSWERS), "right", "costs")
     said(check_08.cheapest_line(0.0, ANSWERS), "no", "as dear as a look")
+    wrong = ANSWERS.assign(predicted_label="car")  # as sure as before: miscalibrated
+    said(check_08.cheapest_line(0.85, wrong), "right", "as dear as a look")
+    said(check_08.cheapest_line(0.5, wrong), "no")
     said(check_08.cheapest_line(None, ANSWERS), "no", "Expected a number")
 
 
