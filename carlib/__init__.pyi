@@ -22,6 +22,7 @@ from .data.table import split as split
 from .errors import AccuracyError as AccuracyError
 from .errors import ArchiveError as ArchiveError
 from .errors import CarlibError as CarlibError
+from .errors import ClusterError as ClusterError
 from .errors import DataError as DataError
 from .errors import ExportError as ExportError
 from .errors import ImageError as ImageError

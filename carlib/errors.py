@@ -8,7 +8,8 @@ CarlibError
 ├── ArchiveError    a zip of data or a saved model that can't be trusted
 ├── OutputError     a file or folder that can't be written
 ├── ExportError     an export that could not be made, or wasn't equal
-└── AccuracyError   a model that isn't as good as it was asked to be
+├── AccuracyError   a model that isn't as good as it was asked to be
+└── ClusterError    a cluster whose scheduler or workers are gone, or can't take part
 """
 
 import os
@@ -123,3 +124,7 @@ class ExportError(CarlibError):
 
 class AccuracyError(CarlibError):
     """A model's figures miss what was asked of them."""
+
+
+class ClusterError(CarlibError):
+    """A cluster's scheduler or workers are gone, or can't take part."""

@@ -45,7 +45,7 @@ ORDER = {
     "bottlenecks": (
         *("status", "opened", "shard_file", "shard_folder", "shards"),
         *("stat_index", "cache"),
-        *("pace", "features", "extract", "transformer"),
+        *("pace", "features", "run", "worker", "cluster", "extract", "transformer"),
     ),
     "model": (
         *("head", "calibration", "confidence", "digests", "manifest", "file"),
@@ -98,7 +98,8 @@ ORDER = {
     ),
     "lessons": ("handover", "verdict", *(f"check_0{n}" for n in range(1, 10))),
     "cli": (
-        *("terminal", "app", "audit", "cache", "train", "compare", "answers"),
+        *("terminal", "app", "audit", "bottlenecks", "cache", "train"),
+        *("compare", "answers"),
         *("predict", "drift", "doctor", "label_next", "costs"),
         *("report", "clinic", "check", "prove", "learning_curve", "fine_tune"),
         *("export", "main"),

@@ -6,6 +6,7 @@ from carlib import __version__
 from carlib.cli import (
     app,
     audit,
+    bottlenecks,
     cache,
     check,
     clinic,
@@ -57,6 +58,7 @@ def main() -> None:
 
 main.add_command(app.app)
 main.add_command(audit.audit)
+main.add_command(bottlenecks.bottlenecks)
 main.add_command(cache.cache)
 main.add_command(check.check)
 main.add_command(clinic.clinic)

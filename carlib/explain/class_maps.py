@@ -16,7 +16,8 @@ import numpy as np
 
 from carlib.backbones.maps import MapNetwork
 from carlib.bottlenecks.cache import open_shards
-from carlib.bottlenecks.extract import BLOCK, unreadable
+from carlib.bottlenecks.extract import unreadable
+from carlib.bottlenecks.run import BLOCK
 from carlib.data.photos import Photo, read_ahead
 from carlib.data.sources import as_sources
 from carlib.errors import OptionError
@@ -109,7 +110,7 @@ def class_maps(
         ImageError: Photos that can't be read, all of them at once.
 
     Example:
-        >>> maps = carlib.class_maps(model, validation)
+        >>> maps = carlib.class_maps(model, test)
         >>> abs(float(maps.maps[0][0].sum() - maps.shown_logits()[0, 0])) < 1e-5
         True
     """

@@ -20,21 +20,23 @@ _HINT = (
     "Take what trainer.options() returned. For networks that aren't carlib's, or "
     "weights that lie elsewhere, pass arch=, a Backbone."
 )
+# A trainer's own options, whose values are plain.
+_OTHERS = (
+    "reuse_train_set_bottleneck_cached_values",
+    "reuse_validation_set_bottleneck_cached_values",
+    "test_on_train_set",
+    "final_model_prefix",
+    "on_error",
+)
 
 
-def to_plain(
-    options: TrainingOptions, backbones: Sequence[Backbone], others: Sequence[str]
-) -> dict[str, Any]:
-    """Return options as plain values.
-
-    Args:
-        others: Names of further attributes, whose values are plain.
-    """
+def to_plain(options: TrainingOptions, backbones: Sequence[Backbone]) -> dict[str, Any]:
+    """Return a trainer's options as plain values."""
     names = [field.name for field in dataclasses.fields(TrainingOptions)]
     stopping = options.early_stopping
     return {
         "backbones": [backbone.options for backbone in backbones],
-        **{name: getattr(options, name) for name in (*names, *others)},
+        **{name: getattr(options, name) for name in (*names, *_OTHERS)},
         "early_stopping": stopping and dataclasses.asdict(stopping),
         "learning_rate_scheduler": schedules.to_plain(options.learning_rate_scheduler),
         "optimizer": optimizers.plain(options.optimizer),

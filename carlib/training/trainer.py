@@ -5,7 +5,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,9 @@ from carlib.training.options import TrainingOptions
 from carlib.training.photo_set import PhotoSet, about_skipped, class_names, trained_on
 from carlib.training.plain import for_a_model, from_plain, to_plain
 from carlib.training.progress import BottleneckMetrics, EpochMetrics, Reporter
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -69,10 +72,7 @@ class ImageClassificationTrainer(TrainingOptions):
         callbacks: Keras callbacks, told of the head's training.
         logs: "csv", "tensorboard" or both, written to the workspace (see
             `log_callbacks`; to look at the latter: `pip install tensorboard`).
-        batch_size, epoch, learning_rate, learning_rate_scheduler, early_stopping,
-        validation_set_fraction, augment, standardize, l2, label_smoothing,
-        class_weight, optimizer, calibrate, refuse, shuffle, seed: See
-        `TrainingOptions`.
+        **others: See `TrainingOptions`.
 
     Raises:
         OptionError: With all options that are out of their range.
@@ -116,7 +116,11 @@ class ImageClassificationTrainer(TrainingOptions):
         return backbones_of(self.arch)
 
     def fit(
-        self, train: pd.DataFrame, validation: pd.DataFrame | None = None
+        self,
+        train: pd.DataFrame,
+        validation: pd.DataFrame | None = None,
+        *,
+        client: "Client | None" = None,
     ) -> ImageClassificationModel:
         """Train on photos: bottleneck phase, then training phase.
 
@@ -124,6 +128,8 @@ class ImageClassificationTrainer(TrainingOptions):
             train: Photos with the columns image_path and damage_class.
             validation: Photos that are watched. Don't pass those that you will evaluate
                 on: the model would be chosen to please them.
+            client: A `dask.distributed.Client`, whose workers compute the bottlenecks;
+                see `carlib.compute_bottlenecks`.
 
         Raises:
             DataError: Fewer than two classes, or a validation class that is never
@@ -134,7 +140,7 @@ class ImageClassificationTrainer(TrainingOptions):
         vars(self)["_stopped"] = False
         classes = class_names(train, validation)
         plain = for_a_model(self.options(), self.backbones)
-        learned, watched = self._bottlenecks(train, validation, classes)
+        learned, watched = self._bottlenecks(train, validation, classes, client)
         with epoch_bar(self) as shown:
             trained, history = self.train_head(learned, watched, shown)
             if shown:
@@ -168,14 +174,15 @@ class ImageClassificationTrainer(TrainingOptions):
         train: pd.DataFrame,
         validation: pd.DataFrame | None,
         classes: tuple[str, ...],
+        client: "Client | None",
     ) -> tuple[PhotoSet, PhotoSet | None]:
         """Return what to train on and to watch; name all bad photos of both at once."""
-        is_given = validation is not None and len(validation)
-        given = {"Train": train} | ({"Validation": validation} if is_given else {})
-        sets, errors = [], []
+        given, sets, errors = {"Train": train}, [], []
+        if validation is not None and len(validation):
+            given["Validation"] = validation
         for dataset, photos in given.items():
             try:
-                sets.append(self.photo_set(photos, dataset, classes))
+                sets.append(self.photo_set(photos, dataset, classes, client))
             except ImageError as error:
                 errors.append(error)
         if errors:
@@ -196,6 +203,7 @@ class ImageClassificationTrainer(TrainingOptions):
         photos: pd.DataFrame,
         dataset: str = "Train",
         classes: tuple[str, ...] | None = None,
+        client: "Client | None" = None,
     ) -> PhotoSet:
         """Return photos as the head sees them: the bottleneck phase alone.
 
@@ -203,6 +211,7 @@ class ImageClassificationTrainer(TrainingOptions):
             photos: With the columns image_path and damage_class.
             dataset: "Train" or "Validation", for the callback and the reuse flag.
             classes: The names of the classes; None: those of the photos.
+            client: As of `fit`.
         """
         if not is_direct(self.optimizer):
             runtime.check_tensorflow()
@@ -220,6 +229,7 @@ class ImageClassificationTrainer(TrainingOptions):
             progress=self.progress,
             on_error=self.on_error,
             on_photo=functools.partial(self._photo, dataset),
+            client=client,
         )
         numbers = {name: number for number, name in enumerate(classes)}
         labels = np.array([numbers[label] for label in labels_of(photos)], np.int32)
@@ -270,7 +280,7 @@ class ImageClassificationTrainer(TrainingOptions):
     def options(self) -> dict[str, Any]:
         """Return all options but the callbacks as plain values, ready for JSON."""
         workspace = self.workspace_path
-        return to_plain(self, self.backbones, _PLAIN) | {
+        return to_plain(self, self.backbones) | {
             "workspace_path": None if workspace is None else os.fspath(workspace),
             "logs": list(self.logs),
         }
@@ -319,11 +329,9 @@ class ImageClassificationTrainer(TrainingOptions):
             self.metrics_callback(metrics)
 
 
+_PATH = str | os.PathLike | None
 _EXPECTED: dict[str, ranges.Expected] = {
-    "workspace_path": (
-        "a path or None",
-        lambda value: isinstance(value, str | os.PathLike | None),
-    ),
+    "workspace_path": ("a path or None", lambda each: isinstance(each, _PATH)),
     "reuse_train_set_bottleneck_cached_values": ranges.FLAG,
     "reuse_validation_set_bottleneck_cached_values": ranges.FLAG,
     "test_on_train_set": ranges.FLAG,
@@ -338,10 +346,3 @@ _EXPECTED: dict[str, ranges.Expected] = {
         f"some of {', '.join(KINDS)}", lambda kind: ranges.is_one_of(kind, *KINDS)
     ),
 }
-_PLAIN = (
-    "reuse_train_set_bottleneck_cached_values",
-    "reuse_validation_set_bottleneck_cached_values",
-    "test_on_train_set",
-    "final_model_prefix",
-    "on_error",
-)

@@ -11,7 +11,7 @@ import pytest
 
 from carlib.backbones.architectures import ARCHS
 from carlib.bottlenecks import cache as cache_module
-from carlib.bottlenecks import extract
+from carlib.bottlenecks import run
 from carlib.bottlenecks.cache import (
     cache_info,
     clear_cache,
@@ -33,7 +33,7 @@ def photos(tmp_path) -> list[Path]:
 @pytest.fixture
 def workspace(tmp_path, photos, monkeypatch) -> Path:
     """A workspace that keeps twelve photos in three shards."""
-    monkeypatch.setattr(extract, "SECONDS_A_SHARD", -1)
+    monkeypatch.setattr(run, "SECONDS_A_SHARD", -1)
     assert counts(photos, Tiny(), tmp_path / "w") == (0, N)
     assert len(shards(tmp_path / "w")) == 3
     return tmp_path / "w"

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from carlib.bottlenecks import extract as extract_module
 from carlib.bottlenecks import opened, shard_file, stat_index, status
+from carlib.bottlenecks import run as run_module
 from carlib.bottlenecks.cache import (
     cache_info,
     clear_cache,
@@ -200,7 +200,7 @@ def test_five_seconds_work_of_many_calls_is_written_as_one_shard(
     for photo in new[:4]:
         assert counts([photo], Tiny(seconds=0.05), tmp_path / "w", **HELD) == (0, 1)
     assert shards(tmp_path / "w") == []
-    monkeypatch.setattr(extract_module, "SECONDS_A_SHARD", 0.2)
+    monkeypatch.setattr(run_module, "SECONDS_A_SHARD", 0.2)
     assert counts(new[4:5], Tiny(), tmp_path / "w", **HELD) == (0, 1)
     (shard,) = shards(tmp_path / "w")
     assert len(np.load(shard)) == 5 and is_whole(shard)
@@ -212,7 +212,7 @@ def test_a_large_call_writes_as_it_goes_though_small_ones_are_held_back(
     tmp_path, drawn, monkeypatch
 ):
     """Killed, it would else lose more than five seconds' work."""
-    monkeypatch.setattr(extract_module, "BYTES_A_SHARD", 12 * 40)
+    monkeypatch.setattr(run_module, "BYTES_A_SHARD", 12 * 40)
     assert counts(drawn, Tiny(), tmp_path / "w", **HELD) == (0, N_PHOTOS)
     (shard,) = shards(tmp_path / "w")
     assert len(np.load(shard)) == 16
@@ -337,7 +337,7 @@ def test_the_stat_index_is_written_with_what_many_calls_learnt(
 def test_eight_threads_get_the_same_answers_and_none_waits_for_anothers_network(
     kept, drawn, new, monkeypatch
 ):
-    monkeypatch.setattr(extract_module, "SECONDS_A_SHARD", 0.2)
+    monkeypatch.setattr(run_module, "SECONDS_A_SHARD", 0.2)
     photos = [*drawn, *new]
     right = compute_bottlenecks(photos, Tiny(), None, progress=False)
 
@@ -393,7 +393,7 @@ def test_many_calls_on_new_photos_take_no_more_memory_than_their_keys(
         def features(self, pixels):
             return np.repeat(super().features(pixels)[:, :1], 1280, axis=1)
 
-    monkeypatch.setattr(extract_module, "BYTES_A_SHARD", 50 * 1280 * 4)
+    monkeypatch.setattr(run_module, "BYTES_A_SHARD", 50 * 1280 * 4)
     drawn = [path.read_bytes() for path in draw_photos(tmp_path / "photos", 1)]
     sizes = []
     tracemalloc.start()

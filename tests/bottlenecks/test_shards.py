@@ -15,7 +15,7 @@ import warnings
 import numpy as np
 import pytest
 
-from carlib.bottlenecks import extract as extract_module
+from carlib.bottlenecks import run as run_module
 from carlib.bottlenecks import shard_file
 from carlib.bottlenecks import shards as shards_module
 from carlib.bottlenecks.cache import (
@@ -46,7 +46,7 @@ from tests.tiny import (
 @pytest.fixture
 def small_shards(monkeypatch):
     """Have each batch of four photos written at once."""
-    monkeypatch.setattr(extract_module, "SECONDS_A_SHARD", -1)
+    monkeypatch.setattr(run_module, "SECONDS_A_SHARD", -1)
 
 
 def home(kept):
@@ -407,7 +407,7 @@ class Filling(Tiny):
 
 
 def _on_a_full_disk(folder, kept):
-    extract_module.SECONDS_A_SHARD = -1
+    run_module.SECONDS_A_SHARD = -1
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         features = compute_bottlenecks(paths(folder), Filling(), kept, progress=False)

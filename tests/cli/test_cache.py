@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import carlib
-from carlib.bottlenecks import extract
+from carlib.bottlenecks import run as run_module
 from carlib.cli import cache, main
 from tests.tiny import Tiny, counts, draw_photos, shards
 
@@ -45,7 +45,7 @@ def elsewhere(tmp_path, monkeypatch) -> None:
 @pytest.fixture
 def kept(monkeypatch) -> list[Path]:
     """Eight photos, whose features the workspace keeps in two files a backbone."""
-    monkeypatch.setattr(extract, "SECONDS_A_SHARD", -1)
+    monkeypatch.setattr(run_module, "SECONDS_A_SHARD", -1)
     photos = draw_photos(Path("photos"), N)
     counts(photos, Tiny(), "workspace")
     counts(photos, Tiny(bias=1), "workspace")

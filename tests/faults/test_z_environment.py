@@ -109,9 +109,9 @@ def test_z04_a_keras_that_is_too_old_is_named_with_the_least_that_will_do(monkey
 
 ENDED = """
 import sys
-from carlib.bottlenecks import extract
+from carlib.bottlenecks import run
 from tests.tiny import Tiny, counts, paths
-extract.SECONDS_A_SHARD = -1
+run.SECONDS_A_SHARD = -1
 counts(paths(sys.argv[1]), Tiny(seconds=0.05), sys.argv[2])
 """
 

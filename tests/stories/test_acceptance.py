@@ -543,9 +543,9 @@ KILLED = """
 import os, signal, sys
 import pandas as pd
 import carlib
-from carlib.bottlenecks import extract
+from carlib.bottlenecks import run
 
-extract.SECONDS_A_SHARD = -1  # each batch is written at once
+run.SECONDS_A_SHARD = -1  # each batch is written at once
 seen = []
 
 def heard(event, arguments):

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from carlib.bottlenecks import extract as extract_module
+from carlib.bottlenecks import run as run_module
 from carlib.bottlenecks.cache import (
     cache_info,
     clear_cache,
@@ -55,7 +55,7 @@ def _enlist(barriers):
 def _compute(count, photos, workspace):
     """Wait for the others; a batch takes a while, so that all are at work at once."""
     together[count].wait(SECONDS)
-    extract_module.SECONDS_A_SHARD = -1
+    run_module.SECONDS_A_SHARD = -1
     extraction = features_of(photos, Tiny(seconds=0.01), workspace, progress=False)
     return extraction.n_computed, extraction.of_photos()
 
@@ -127,7 +127,7 @@ def _compact_again_and_again(workspace, stop):
 
 
 def _write_one_after_another(photos, workspace):
-    extract_module.SECONDS_A_SHARD = -1
+    run_module.SECONDS_A_SHARD = -1
     for start in range(0, len(photos), 20):
         some = photos[start : start + 20]
         np.testing.assert_array_equal(
@@ -211,15 +211,16 @@ PRESSED = """
 import sys, time
 from pathlib import Path
 from tests.tiny import Tiny, paths
-from carlib.bottlenecks import extract as extract_module
+from carlib.bottlenecks import run
+from carlib.bottlenecks.extract import compute_bottlenecks
 
 class Slow(Tiny):
     def wait(self, pixels):
         time.sleep(float(sys.argv[3]) if self.seen >= 8 else 0)
         return self.features(pixels)
 
-extract_module.SECONDS_A_SHARD = float(sys.argv[4])
-extract_module.compute_bottlenecks(paths(sys.argv[1]), Slow(), sys.argv[2])
+run.SECONDS_A_SHARD = float(sys.argv[4])
+compute_bottlenecks(paths(sys.argv[1]), Slow(), sys.argv[2])
 """
 
 

@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 from carlib.backbones import engines, kept
-from carlib.bottlenecks import extract as extract_module
+from carlib.bottlenecks import run as run_module
 from carlib.bottlenecks import shards as shards_module
 from carlib.bottlenecks import stat_index
 from carlib.bottlenecks.cache import (
@@ -211,7 +211,7 @@ class Sweep:
     """Ends a run at each of its points, each time in a fork of this warm process."""
 
     def __init__(self, folder, run, before, kind="kill"):
-        extract_module.SECONDS_A_SHARD, shards_module.MAPPED = -1, 1
+        run_module.SECONDS_A_SHARD, shards_module.MAPPED = -1, 1
         stat_index.RACY = 0
         self.run, self.before, self.kind = run, before, kind
         self.workspace, self.changes = folder / "workspace", folder / "changes.json"
