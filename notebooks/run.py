@@ -23,6 +23,8 @@ from runner.checks import RunError, check_parameters
 from runner.execution import at_a_time, declared_parameters, execute_all
 from runner.summary import cached_photos, summary
 
+from carlib.errors import CarlibError
+
 HERE = Path(__file__).resolve().parent
 OPTIONS = {  # on the command line: in the notebooks
     "data": "DATA",
@@ -34,11 +36,11 @@ OPTIONS = {  # on the command line: in the notebooks
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the notebooks; return 0, or 1 if one of them failed."""
+    """Run the notebooks; return 0, 1 if one failed, or 130 after Ctrl-C."""
     options = parser().parse_args(arguments)
     try:
         print(run(options))
-    except RunError as error:
+    except (RunError, CarlibError, OSError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -74,7 +76,8 @@ def run(options: argparse.Namespace) -> str:
     """Execute and check the chosen notebooks; return the summary.
 
     Raises:
-        RunError: A parameter that no notebook has, or a notebook that failed.
+        RunError: An option can't be, no notebook has a parameter, or one failed.
+        OutputError: There can be no folder where one is to be.
     """
     started = time.monotonic()
     workspace = Path(options.workspace or HERE / "workspace").resolve()
@@ -82,8 +85,9 @@ def run(options: argparse.Namespace) -> str:
     if output == HERE:
         raise RunError(f"--output {options.output} would overwrite the notebooks.")
     jobs = at_a_time() if options.jobs is None else options.jobs
-    if jobs < 1:
-        raise RunError(f"Expected --jobs of 1 or more. Received: {jobs}")
+    for name, value in {"jobs": jobs, "timeout": options.timeout}.items():
+        if value < 1:
+            raise RunError(f"Expected --{name} of 1 or more. Received: {value}")
     chosen, given = choose(options.only), parameters(options)
     declared = {path: declared_parameters(path) for path in chosen}
     check_parameters(given.keys() - {"WORKSPACE"}, declared)  # the runner needs it too
@@ -113,8 +117,11 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
     Paths become relative to the notebooks' folder, where the kernels work.
 
     Raises:
-        RunError: `--parameter` gives one that has an option of its own.
+        RunError: `--parameter` gives no value, or one that has an option of its own.
     """
+    bare = [text for text in options.parameter if "=" not in text]
+    if bare:
+        raise RunError(f"Expected -p NAME=VALUE. Received: {', '.join(bare)}")
     pairs = [text.partition("=")[::2] for text in options.parameter]
     given = {name: literal(value) for name, value in pairs}
     for option, name in OPTIONS.items():
@@ -132,7 +139,7 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def literal(text: str) -> Any:
-    """Read a value as Python would, or else as plain text."""
+    """Read a value as Python would; what isn't Python is plain text."""
     try:
         return ast.literal_eval(text)
     except (SyntaxError, ValueError):

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TextIO
 
 PIP = [sys.executable, "-um", "pip", "--disable-pip-version-check", "install"]
 FETCHED = (
@@ -79,45 +80,62 @@ def show(state: State, done: threading.Event) -> None:
         print(f"{start}{state}", end=end, flush=True)
 
 
-def listen(process: subprocess.Popen, log: Path, state: State) -> list[str]:
+def listen(process: subprocess.Popen, kept: TextIO, state: State) -> list[str]:
     """Keep what pip says; return its errors."""
     errors = []
-    with log.open("w", encoding="utf-8") as kept:
-        for line in process.stdout or ():
-            kept.write(line)
-            state.hear(line)
-            if line.startswith(("ERROR", "error", "  error")):
-                errors.append(line.rstrip())
+    for line in process.stdout or ():
+        kept.write(line)
+        state.hear(line)
+        if line.startswith(("ERROR", "error", "  error")):
+            errors.append(line.rstrip())
     return errors
 
 
 def main(log: Path, arguments: list[str]) -> int:
-    """Run pip; return its exit status."""
+    """Run pip; return its exit status.
+
+    Raises:
+        OSError: The log can't be written; nothing is installed, or no more.
+    """
+    with log.open("w", encoding="utf-8") as kept:
+        status, said = run(kept, arguments)
+    if status:
+        print("\n".join([*said, f"All that pip said: {log}"]), file=sys.stderr)
+    return status
+
+
+def run(kept: TextIO, arguments: list[str]) -> tuple[int, list[str]]:
+    """Run pip, and show how far it is; return its exit status, and its errors."""
     state, done = State(pins_of(arguments)), threading.Event()
-    process = subprocess.Popen(
+    shown = threading.Thread(target=show, args=(state, done), daemon=True)
+    with subprocess.Popen(
         [*PIP, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
-    )
-    shown = threading.Thread(target=show, args=(state, done), daemon=True)
-    shown.start()
-    try:
-        errors = listen(process, log, state)
-    finally:
-        done.set()
-        shown.join()
-        status = process.wait()
+    ) as process:
+        shown.start()
+        try:
+            errors = listen(process, kept, state)
+        except BaseException:  # nobody hears pip any more: it would wait for ever
+            process.terminate()
+            raise
+        finally:
+            done.set()
+            shown.join()
+    status = process.returncode
     last = f"{len(state.fetched)} packages are there." if not status else "pip failed."
     print(f"\r{last}\033[K" if sys.stdout.isatty() else last)
-    if status:
-        print("\n".join([*errors, f"All that pip said: {log}"]), file=sys.stderr)
-    return status
+    return status, errors
 
 
 if __name__ == "__main__":
+    if not sys.argv[1:]:
+        sys.exit(__doc__)
     try:
         sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
+    except OSError as error:
+        sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(130)

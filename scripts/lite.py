@@ -26,7 +26,7 @@ from carlib.files import (
 )
 from carlib.messages import say
 from carlib.reading import sha256_of
-from scripts.command import done, parser_of
+from scripts.command import check_place, done, parser_of
 from scripts.lite_notebooks import SHIPPED, for_browser
 from scripts.lite_pyodide import HERE, LiteError, take_pyodide, write_lock
 from scripts.lite_workspace import WORKSPACE, make_workspace
@@ -84,7 +84,12 @@ wheels are under licences of their own, which they hold.
 def main(arguments: list[str] | None = None) -> int:
     """Make the site; return 0, or 1 if that failed."""
     options = parser().parse_args(arguments)
-    return done(lambda: make(options.folder, options.pyodide))
+
+    def work() -> None:
+        check_place(options.folder, "jupyter-lite.json")
+        make(options.folder, options.pyodide)
+
+    return done(work)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -209,11 +214,11 @@ def run(command: list[str], why: str, folder: Path, environment: dict) -> None:
     Raises:
         LiteError: It failed; with the last that it said.
     """
-    done = subprocess.run(
+    ran = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, encoding="utf-8"
     )
-    if done.returncode:
-        said = (done.stderr or done.stdout).splitlines()
+    if ran.returncode:
+        said = (ran.stderr or ran.stdout).splitlines()
         errors = [line for line in said if line.startswith("ERROR")] or said[-8:]
         raise LiteError(why, [line[:LONGEST] for line in errors])
 

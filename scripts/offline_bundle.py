@@ -26,11 +26,12 @@ from carlib.files import (
     atomic_folder,
     remove,
     temporary_folder,
+    write_bytes,
     write_text,
 )
 from carlib.messages import bar
-from scripts.command import done, parser_of
-from scripts.offline_install import MANIFEST, damaged, digest_of
+from scripts.command import check_place, done, parser_of
+from scripts.offline_install import MANIFEST, damaged, digest_of, manifest
 from scripts.offline_targets import PYTHONS, SYSTEMS, Target, pins, wheels_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,7 +77,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Make the bundle; return 0, or 1 if that failed."""
     options = parser().parse_args(arguments)
     targets = [Target(s, p) for s in options.systems for p in options.pythons]
-    return done(lambda: print(make(options.folder, targets)))
+
+    def work() -> None:
+        check_place(options.folder, "wheels")
+        print(make(options.folder, targets))
+
+    return done(work)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -115,9 +121,8 @@ def make(folder: Path, targets: list[Target]) -> str:
 def remove_damaged(folder: Path) -> None:
     """Remove wheels that aren't what they were when the bundle was made."""
     if (folder / MANIFEST).is_file():
-        names = [f"wheels/{path.name}" for path in folder.glob("wheels/*.whl")]
-        known = (folder / MANIFEST).read_text("utf-8")
-        for name in damaged(folder, [name for name in names if name in known]):
+        names = {f"wheels/{path.name}" for path in folder.glob("wheels/*.whl")}
+        for name in damaged(folder, sorted(names & manifest(folder).keys())):
             print(f"{name} is damaged: it is fetched anew.")
             remove(folder / name)
 
@@ -227,7 +232,8 @@ def copy_workshop(folder: Path) -> None:
     with atomic_folder(folder / "keras", replace=True) as keras:
         for path in weights_here():
             copy(path, keras / "models" / path.name)
-    copy(ROOT / "scripts" / "offline_install.py", folder / "install.py")
+    script = (ROOT / "scripts" / "offline_install.py").read_bytes()
+    write_bytes(folder / "install.py", script)
 
 
 def copy(source: Path, target: Path) -> None:

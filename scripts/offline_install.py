@@ -7,6 +7,8 @@ Run it again as often as you like: it goes on where it stopped, and your noteboo
 as they are. It needs Python alone, of one of the versions that the bundle is made for.
 """
 
+from __future__ import annotations  # older Pythons are to be told, not to stumble
+
 import hashlib
 import os
 import platform
@@ -37,6 +39,9 @@ def main(arguments: list[str]) -> int:
     except (InstallError, OSError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nStopped. Run it again to go on.", file=sys.stderr)
+        return 130
     print(f"\nReady. To begin:\n\n{how_to_begin(folder.resolve())}")
     return 0
 
@@ -77,13 +82,18 @@ def wheels_for(target: str) -> list[str]:
             f"Received: {target}.\n"
             "Install another Python, or ask for a bundle that has yours."
         )
-    return listed.read_text("utf-8").split()
+    return text_of(listed).split()
 
 
 def manifest(root: Path) -> dict[str, str]:
     """Return each file of a bundle, by its path, and the SHA-256 that it must have."""
-    lines = (root / MANIFEST).read_text("utf-8").splitlines()
+    lines = text_of(root / MANIFEST).splitlines()
     return {name: digest for digest, _, name in (x.partition("  ") for x in lines)}
+
+
+def text_of(path: Path) -> str:
+    """Return a list's text; a damaged one then names files that aren't there."""
+    return path.read_text("utf-8", errors="replace")
 
 
 def digest_of(path: Path) -> str:
@@ -102,7 +112,8 @@ def damaged(root: Path, names: list[str]) -> list[str]:
 
 def check(root: Path, names: list[str]) -> None:
     """Raise an InstallError that names all files which were damaged on their way."""
-    if wrong := damaged(root, names):
+    wrong = damaged(root, names)
+    if wrong:
         listed = "\n".join(f"  - {name}" for name in wrong[:20])
         raise InstallError(
             f"{len(wrong)} of {len(names)} files are missing or damaged:\n{listed}\n"
@@ -135,17 +146,32 @@ def make_environment(folder: Path, target: str) -> None:
     """
     done, bundle = folder / ".installed", digest_of(HERE / MANIFEST)
     if done.is_file() and done.read_text("utf-8") == bundle:
-        return print("The environment is here already.")
+        print("The environment is here already.")
+        return
     check_room(folder.parent)
     print("Installing: some minutes.")
-    venv.EnvBuilder(clear=True, with_pip=True, symlinks=os.name != "nt").create(folder)
+    make_empty(folder)
     run_pip(python_of(folder), HERE / "targets" / f"{target}.txt")
     done.write_text(bundle, "utf-8")
 
 
+def make_empty(folder: Path) -> None:
+    """Make an environment with pip alone; what stood there goes."""
+    builder = venv.EnvBuilder(clear=True, with_pip=True, symlinks=os.name != "nt")
+    try:
+        builder.create(folder)
+    except subprocess.CalledProcessError as error:
+        raise InstallError(
+            "Expected a Python with its modules venv and ensurepip.\n"
+            f"Received: {sys.executable}, where these fail.\n"
+            "On Debian and Ubuntu install the package python3-venv."
+        ) from error
+
+
 def check_room(folder: Path) -> None:
     """Raise an InstallError if the disk is too full."""
-    if (free := shutil.disk_usage(folder).free) < ROOM:
+    free = shutil.disk_usage(folder).free
+    if free < ROOM:
         raise InstallError(
             f"Expected {ROOM / 1e9:.0f} GB of room at {folder}. "
             f"Received: {free / 1e9:.1f} GB.\nMake room, or name another folder."

@@ -17,9 +17,9 @@ from carlib.data.spreadsheet import read_csv
 from carlib.errors import CarlibError, DataError
 from carlib.files import atomic_folder, write_text
 from carlib.reading import sha256_of
-from scripts.command import done, parser_of
+from scripts.command import check_place, done, parser_of
 from scripts.site_links import copy_what_is_linked, missing
-from scripts.site_pages import STYLE, Page, api_page, notebook_page, text_page
+from scripts.site_pages import API, STYLE, Page, api_page, notebook_page, text_page
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "data" / "sample" / "image"
@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
 
     def work() -> None:
+        check_place(options.folder, API)
         executed = options.workspace or run_the_notebooks(ROOT / "build" / "workshop")
         print(f"{make(options.folder, executed)}: open {options.folder / 'index.html'}")
 
@@ -110,8 +111,8 @@ def notebooks_in(workspace: Path) -> list[Path]:
 def check_only_the_sample(workspace: Path, executed: list[Path]) -> None:
     """Refuse a workspace whose photos aren't all of the drawn sample.
 
-    The photos' bytes are looked at, for a name says nothing; and what the notebooks
-    printed of their data, for the list could have been made anew since they ran.
+    The photos' bytes are looked at, for a name says nothing; and when each notebook
+    ran, and what it printed of its data: the list could have been made anew since.
 
     Raises:
         SiteError: Photos are others', or it can't be told.
@@ -121,16 +122,27 @@ def check_only_the_sample(workspace: Path, executed: list[Path]) -> None:
         photos = read_csv(workspace / "photos.csv")["image_path"]
         places = [ROOT / "notebooks" / path for path in photos]
         foreign = [path.name for path in places if sha256_of(path) not in drawn]
-    except (DataError, OSError) as error:
+    except (DataError, KeyError, OSError) as error:
         raise SiteError(f"Its photos can't be looked at: {error}") from error
     said = [path.stem for path in executed if not says_the_sample(path)]
-    if foreign or said:
+    old = ran_before(workspace / "photos.csv", executed)
+    if foreign or said or old:
         raise SiteError(
             "Only photos of the drawn sample may be shown.",
-            [f"{len(foreign)} photos of {workspace} are others"] * bool(foreign)
-            + [f"{name} ran on others" for name in said],
+            [f"photos of {workspace} that are others: {len(foreign)}"] * bool(foreign)
+            + [f"{name} ran on others" for name in said]
+            + [f"{name} ran before this photos.csv was made" for name in old],
             hint="Run the notebooks with --data sample, or leave out --workspace.",
         )
+
+
+def ran_before(photos: Path, executed: list[Path]) -> list[str]:
+    """Return which notebooks ran before the list was made, so maybe on another.
+
+    The first two don't take it up: one only looks, and the other makes it.
+    """
+    made = photos.stat().st_mtime
+    return [path.stem for path in executed[2:] if path.stat().st_mtime < made]
 
 
 def says_the_sample(path: Path) -> bool:

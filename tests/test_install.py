@@ -81,3 +81,28 @@ def test_the_line_tells_how_far_it_is(monkeypatch):
     assert str(state) == "[#############.......] 2/3, 00:00 gone, fetching numpy"
     state.hear("Installing collected packages: absl-py, numpy\n")
     assert str(state).endswith("0/2, 00:00 gone, unpacking")
+
+
+def test_a_log_that_cannot_be_written_is_told_in_words(tmp_path):
+    run = install(tmp_path / "nowhere" / "install.log", "made_up_three==1.0")
+    assert run.returncode == 1 and "Traceback" not in run.stderr
+    assert "No such file or directory" in run.stderr
+
+
+def test_without_a_log_it_says_how_it_is_called():
+    run = subprocess.run(
+        [sys.executable, str(SCRIPT)], capture_output=True, encoding="utf-8"
+    )
+    assert run.returncode == 1 and "python scripts/install.py LOG" in run.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full")
+def test_when_the_disk_is_full_pip_is_not_waited_for_for_ever(monkeypatch):
+    """It says more than a pipe holds: unheard, it would never end."""
+    monkeypatch.syspath_prepend(SCRIPT.parent.parent)
+    from scripts import install
+
+    talk = "for _ in range(1000): print('x' * 1000, flush=True)"
+    monkeypatch.setattr(install, "PIP", [sys.executable, "-c", talk])
+    with pytest.raises(OSError, match="No space left"):
+        install.main(Path("/dev/full"), [])

@@ -161,6 +161,7 @@ def test_where_nothing_fits_the_site_stays_as_it_was(tmp_path, monkeypatch, caps
     old = tmp_path / "lite"
     old.mkdir()
     (old / "README.txt").write_text("as it was", "utf-8")
+    (old / "jupyter-lite.json").write_text("{}", "utf-8")
     for fetch in ("fetch_tools", "fetch_wheels"):
         monkeypatch.setattr(lite, fetch, lambda: tmp_path)
     given = ["--folder", str(old), "--pyodide", str(tmp_path / "none")]

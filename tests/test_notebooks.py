@@ -377,6 +377,31 @@ def test_a_parameter_with_an_option_of_its_own_is_given_by_that(bench):
     assert "WORKSPACE has an option of its own: --workspace" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("-p", "SEED"), "Expected -p NAME=VALUE. Received: SEED"),
+        (("--timeout", "0"), "Expected --timeout of 1 or more. Received: 0"),
+        (("--output", __file__), "test_notebooks.py can't be written: "),
+    ],
+)
+def test_options_that_cannot_be_are_told_in_words(bench, options, said):
+    result = bench.run(options=options)
+    assert result.returncode == 1
+    assert said in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_kernel_that_never_begins_fails_the_run_in_words(bench, monkeypatch):
+    startup = bench.folder / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00.py").write_text("import os; os._exit(3)", "utf-8")
+    monkeypatch.setenv("IPYTHONDIR", str(bench.folder / "ipython"))
+    result = bench.run()
+    assert result.returncode == 1
+    assert "01_made_up.ipynb failed.\n  - no kernel began: " in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_a_notebook_that_is_not_there_is_refused():
     result = run("--only", "12")
     assert result.returncode == 1

@@ -3,6 +3,7 @@
 What needs a network, or minutes of pip, isn't here: see docs/teaching.md for the proof.
 """
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -133,6 +134,49 @@ def test_a_machine_that_it_is_not_made_for_hears_which_it_is(bundle, tmp_path):
     assert f"Received: {offline_install.this_target()}." in run.stderr
 
 
+def test_a_python_that_is_too_old_reads_far_enough_to_hear_so():
+    """Debian 10 has 3.7, where `list[str]` can't be evaluated."""
+    text = (ROOT / "scripts" / "offline_install.py").read_text("utf-8")
+    first = ast.parse(text, feature_version=(3, 7)).body[1]
+    assert isinstance(first, ast.ImportFrom) and first.module == "__future__"
+    assert [name.name for name in first.names] == ["annotations"]
+
+
+@pytest.mark.parametrize("name", ["MANIFEST.sha256", "targets/{}.txt"])
+def test_a_list_that_lost_bits_is_damage_like_any_other(bundle, tmp_path, name):
+    file = bundle / name.format(offline_install.this_target())
+    file.write_bytes(b"\xff\xfe" + file.read_bytes()[2:])
+    run = install(bundle, tmp_path / "there")
+    assert run.returncode == 1 and "Traceback" not in run.stderr
+    assert "files are missing or damaged" in run.stderr
+
+
+def test_a_python_without_its_module_for_environments_is_told_what_to_do(
+    tmp_path, monkeypatch
+):
+    """Debian keeps ensurepip in a package of its own."""
+
+    def fails(*_):
+        subprocess.run([sys.executable, "-c", "exit(1)"], check=True)
+
+    monkeypatch.setattr(offline_install.venv.EnvBuilder, "_setup_pip", fails)
+    with pytest.raises(offline_install.InstallError, match="package python3-venv"):
+        offline_install.make_empty(tmp_path / "there")
+
+
+def test_a_folder_that_no_bundle_was_in_is_never_cleared(tmp_path, capsys):
+    (tmp_path / "keras").mkdir()
+    assert offline_bundle.main(["--folder", str(tmp_path)]) == 1
+    assert "would be replaced" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["keras"]
+
+
+def test_an_error_of_the_disk_is_told_in_words(tmp_path, capsys):
+    (tmp_path / "wheels").touch()
+    assert offline_bundle.main(["--folder", str(tmp_path)]) == 1
+    assert "File exists" in capsys.readouterr().err
+
+
 def test_a_learners_notebooks_stay_as_they_are(bundle, tmp_path):
     mine = tmp_path / "there" / "notebooks" / "a.ipynb"
     offline_install.copy_new(bundle / "workshop", tmp_path / "there")
@@ -143,7 +187,7 @@ def test_a_learners_notebooks_stay_as_they_are(bundle, tmp_path):
     assert [path.name for path in mine.parent.iterdir()] == ["a.ipynb"]
 
 
-def test_a_full_disk_is_named_before_anything_is_made(bundle, monkeypatch):
+def test_a_full_disk_is_named_before_the_environment_is_made(bundle, monkeypatch):
     usage = SimpleNamespace(free=10**9)
     monkeypatch.setattr(offline_install.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(offline_install.InstallError, match=r"Received: 1\.0 GB"):

@@ -180,3 +180,14 @@ def test_fewer_than_one_at_a_time_are_refused(bench):
     bench.add("01_install")
     status, said = bench.run("--jobs", "0")
     assert (status, "Expected --jobs of 1 or more. Received: 0" in said) == (1, True)
+
+
+def test_the_summary_names_the_folder_that_holds_all_photos(monkeypatch):
+    monkeypatch.syspath_prepend(NOTEBOOKS)
+    from runner.summary import _common
+
+    flat = ["../data/sample/image/1.jpeg", "../data/sample/image/2.jpeg"]
+    assert _common(flat) == Path("../data/sample")
+    deep = ["mine/train/dent/far/1.jpeg", "mine/val/lamp/2.jpeg"]
+    assert _common(deep) == Path("mine")
+    assert _common(["1.jpeg"]) == Path()

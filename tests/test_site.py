@@ -1,5 +1,6 @@
 """The site: what is shown, what is refused, and that every link leads somewhere."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -36,10 +37,10 @@ def notebook(*lines: str) -> nbformat.NotebookNode:
 def workspace(photos, tmp_path) -> Path:
     """A workspace in which each notebook ran on the sample."""
     (tmp_path / "executed").mkdir()
+    write_csv(photos, tmp_path / "photos.csv")
     for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"):
         made = notebook("Data: ../data/sample (the drawn sample instead)")
         nbformat.write(made, tmp_path / "executed" / path.name)
-    write_csv(photos, tmp_path / "photos.csv")
     return tmp_path
 
 
@@ -61,7 +62,7 @@ def test_photos_that_are_not_the_samples_are_refused_whatever_they_are_called(
     Image.new("RGB", (8, 8), "red").save(other)
     changed = photos.assign(image_path=[str(other), *photos.image_path[1:]])
     write_csv(changed, workspace / "photos.csv")
-    assert "1 photos of" in refusal(workspace)
+    assert f"photos of {workspace} that are others: 1" in refusal(workspace)
 
 
 def test_a_notebook_that_ran_on_others_is_refused_though_the_list_is_new(workspace):
@@ -70,9 +71,31 @@ def test_a_notebook_that_ran_on_others_is_refused_though_the_list_is_new(workspa
     assert "02_load_data ran on others" in refusal(workspace)
 
 
+def test_a_notebook_that_ran_before_the_list_was_made_is_refused(workspace):
+    """05 may show photos of the list before; it prints no line on its data."""
+    file = workspace / "executed" / "05_evaluate.ipynb"
+    nbformat.write(notebook("a photo"), file)
+    site.check_only_the_sample(workspace, site.notebooks_in(workspace))
+    made = (workspace / "photos.csv").stat().st_mtime
+    os.utime(file, (made - 60, made - 60))
+    assert "05_evaluate ran before this photos.csv was made" in refusal(workspace)
+
+
 def test_a_list_that_is_missing_is_no_proof(workspace):
     (workspace / "photos.csv").unlink()
     assert "can't be looked at" in refusal(workspace)
+    (workspace / "photos.csv").write_text("image\nx.jpeg\n", "utf-8")
+    assert "can't be looked at: 'image_path'" in refusal(workspace)
+
+
+def test_a_folder_that_no_site_was_in_is_never_replaced(tmp_path, capsys):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter 1.txt").write_text("years", "utf-8")
+    (tmp_path / "file").touch()
+    for name in ("thesis", "file"):
+        assert site.main(["--folder", str(tmp_path / name)]) == 1
+        assert f"{name} would be replaced" in capsys.readouterr().err
+    assert (tmp_path / "thesis" / "chapter 1.txt").exists()
 
 
 def test_notebooks_that_did_not_run_are_named(workspace):

@@ -8,7 +8,8 @@ import numpy as np
 from carlib.backbones.backbone import Backbone
 from carlib.backbones.joined import backbones_of
 from carlib.backbones.maps import MapNetwork
-from carlib.data import images, opening
+from carlib.data import images
+from carlib.data.photos import read_content
 from carlib.data.sources import as_sources
 from carlib.errors import OptionError
 
@@ -65,9 +66,9 @@ def seen_by_layers(arch: Any, photo: Any, n: int = 6) -> SeenByLayers:
 
 
 def _pixels(source: Any, backbone: Backbone) -> np.ndarray:
-    content = opening.read(source.name) if source.is_file else source.content
+    content, _ = read_content(source)
     shape = backbone.input_size, backbone.interpolation
-    return images.pixels(content, *shape, source.name)
+    return images.pixels(content, *shape, source.shown)
 
 
 def _telling(maps: np.ndarray, n: int) -> np.ndarray:

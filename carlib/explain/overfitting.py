@@ -1,5 +1,6 @@
 """Overfitting, made on purpose: heads that see few photos, and those often."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -38,14 +39,15 @@ def overfit(
     Raises:
         DataError: There is another number of labels, a number that isn't finite, fewer
             than two classes, or a class without a photo left for validation.
-        OptionError: `per_class` or `epochs` isn't a whole number of 1 or more.
+        OptionError: `per_class` or `epochs` isn't a whole number of 1 or more, or
+            `seed` is no seed.
 
     Example:
         >>> history = overfit(features, train["damage_class"])
     """
     from threadpoolctl import threadpool_limits
 
-    _check_counts(per_class=per_class, epochs=epochs)
+    _check_options(per_class=per_class, epochs=epochs, seed=seed)
     rows, numbers, names = _checked(features, labels, per_class)
     learned = _few(numbers, per_class, seed)
     rest = np.setdiff1d(np.arange(len(rows)), learned)
@@ -62,13 +64,9 @@ def overfit(
     return pd.DataFrame(told)
 
 
-def _check_counts(**counts: Any) -> None:
-    text, passes = ranges.COUNT
-    wrong = [
-        f"{name} must be {text}. Received: {value!r}"
-        for name, value in counts.items()
-        if not passes(value)
-    ]
+def _check_options(**given: Any) -> None:
+    expected = {"per_class": ranges.COUNT, "epochs": ranges.COUNT, "seed": ranges.SEED}
+    wrong = list(ranges.problems(SimpleNamespace(**given), expected))
     if wrong:
         raise OptionError("No head can be trained so.", wrong)
 
@@ -79,16 +77,18 @@ def _checked(
     """Return features, float32 (n, d), the numbers of their classes, and the names."""
     try:
         rows = np.asarray(features, np.float32)
+        names, numbers = np.unique(np.asarray(labels, str), return_inverse=True)
     except (TypeError, ValueError) as error:
         raise DataError(
-            f"Expected features, numbers. Received: {error}", hint=_HINT
+            f"Expected features, numbers, and a label each. Received: {error}",
+            hint=_HINT,
         ) from error
-    names, numbers = np.unique(np.asarray(labels, str), return_inverse=True)
-    fits, nameless = rows.shape[:1] == (len(numbers),), int(np.sum(pd.isna(labels)))
-    if rows.ndim != 2 or not fits or nameless or not np.isfinite(rows).all():
+    nameless, odd = int(np.sum(pd.isna(labels))), int((~np.isfinite(rows)).sum())
+    if rows.ndim != 2 or rows.shape[:1] != numbers.shape or nameless or odd:
         raise DataError(
             "Expected features (n, d), all of them finite, and n labels. Received: "
-            f"features {rows.shape} and {len(numbers):,} labels, {nameless:,} missing",
+            f"features {rows.shape} and {numbers.size:,} labels, {nameless:,} missing; "
+            f"{odd:,} numbers aren't finite",
             hint=_HINT,
         )
     counts = np.bincount(numbers)
@@ -127,7 +127,8 @@ def _trained(
     """Train a head; return what it scores on both sets, after some of the epochs."""
     from sklearn.neural_network import MLPClassifier
 
-    head = MLPClassifier(sizes, alpha=0, batch_size=BATCH, random_state=seed)
+    batch = min(BATCH, len(parts["Train"][1]))
+    head = MLPClassifier(sizes, alpha=0, batch_size=batch, random_state=seed)
     told, looked_at = [], set(np.geomspace(1, epochs, LOOKS).round().astype(int))
     for epoch in range(epochs):
         head.partial_fit(*parts["Train"], classes=classes)

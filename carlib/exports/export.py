@@ -2,16 +2,16 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from carlib.app.parts import checked_labels
-from carlib.errors import CarlibError, ExportError
+from carlib.errors import CarlibError, ExportError, OptionError
 from carlib.exports.clients import client_text
-from carlib.exports.formats import Format, chosen
+from carlib.exports.formats import PAGES, Format, chosen
 from carlib.exports.manifest import NAME, foreign_in, manifest_of, refusal_of
 from carlib.exports.proof import Checks, checks_of, prove
 from carlib.exports.source import Source
@@ -75,7 +75,7 @@ def export(
         The path of each format.
 
     Raises:
-        OptionError: There is no such format.
+        OptionError: There is no such format, or `train` is given and no page asked for.
         DataError: `train` has labels that are no classes of the model.
         ExportError: The folder holds something else, something isn't installed, or a
             format gave other answers: the worst photo is shown, and nothing is left.
@@ -86,8 +86,8 @@ def export(
     """
     found, folder = chosen(formats), as_path(folder)
     _check_target(folder, overwrite)
-    if train is not None:
-        checked_labels(model, train)  # before minutes are spent on other formats
+    if train is not None:  # before minutes are spent on formats
+        _check_train(model, train, found)
     exact = dataclasses.replace(model.at("float32"), workspace_path=None)
     checks = checks_of(exact, photos)
     source = Source(exact, () if photos is None else checks.contents, train)
@@ -162,6 +162,17 @@ def _megabytes(path: Path) -> float:
     beside = [path.with_suffix(".bin")] if path.suffix == ".xml" else []
     files = [each for each in (path, *beside, *path.rglob("*")) if each.is_file()]
     return round(sum(each.stat().st_size for each in files) / 1e6, 3)
+
+
+def _check_train(
+    model: ImageClassificationModel, train: pd.DataFrame, found: Mapping[str, Format]
+) -> None:
+    if not found.keys() & PAGES:
+        raise OptionError(
+            f"Expected {' or '.join(PAGES)} among the formats, as train is given: only "
+            f"these can be taught more. Received: {', '.join(found)}"
+        )
+    checked_labels(model, train)
 
 
 def _check_target(folder: Path, overwrite: bool) -> None:

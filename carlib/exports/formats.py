@@ -50,7 +50,7 @@ def _write_html(source: "Source", path: Path) -> None:
     write_html(source.model, path, source.train)
 
 
-# The two that are pages are proven as they are written (see app.proof).
+PAGES = ("web", "html")  # they are proven as they are written (see app.proof)
 FORMATS = {
     "saved_model": Format(
         "saved_model", saved_model.write, KERAS, "saved_model", any_size=True

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from carlib.data.addresses import file_name
 from carlib.data.locate import sample_folder
-from carlib.data.opening import read
+from carlib.data.photos import read_content
 from carlib.data.sources import Source, as_sources
 from carlib.data.walk import walk
 from carlib.errors import ExportError
@@ -80,7 +81,7 @@ def checks_of(model: ImageClassificationModel, photos: Any) -> Checks:
     contents = [_content(source) for source in sources]
     table = model.predict(contents, progress=False)
     probabilities = table[list(model.class_names)].to_numpy()
-    names = [Path(source.name).name for source in sources]
+    names = [file_name(source.name) for source in sources]
     return Checks(names, contents, probabilities, model.class_names)
 
 
@@ -92,13 +93,12 @@ def _of_sample() -> list[Path]:
 
 def _content(source: Source) -> bytes:
     """Return a photo encoded; pixels as a PNG."""
-    if source.is_file:
-        return read(source.name)
-    if isinstance(source.content, np.ndarray):
-        buffer, image = io.BytesIO(), Image.fromarray(source.content)
+    content, _ = read_content(source)
+    if isinstance(content, np.ndarray):
+        buffer, image = io.BytesIO(), Image.fromarray(content)
         image.save(buffer, "PNG")
         return buffer.getvalue()
-    return source.content or b""
+    return content
 
 
 def prove(

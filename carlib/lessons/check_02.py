@@ -21,7 +21,7 @@ def count(answer: Any, photos: pd.DataFrame) -> Verdict:
         return not_yet("Those are the ones in the test set.")
     if answer == (photos["subset"] == "T").sum():
         return not_yet(f"That's all of T. Only those of {first}, please.")
-    return not_yet(f"{int(answer):,} it isn't. Look at the row {first}, column T.")
+    return not_yet(f"It isn't {int(answer):,}. Look at the row {first}, column T.")
 
 
 @exercise('a file name such as "12.jpeg", or None')

@@ -21,7 +21,9 @@ def last_place(answer: Any, classes: Sequence[str]) -> Verdict:
         return right(
             f"{classes[-1]} is at place {len(classes) - 1}: the first is at 0."
         )
-    if answer == len(classes):
+    if answer == -1:
+        return not_yet("Python counts from the end, too; other programs don't.")
+    if answer >= len(classes) or answer < 0:
         return not_yet("There is no such place: the first one has number 0.")
     return not_yet(f"That's {classes[int(answer)]}.")
 

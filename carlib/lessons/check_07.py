@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from carlib.lessons.verdict import Verdict, exercise, not_yet, right
+from carlib.lessons.verdict import Verdict, choice, exercise, not_yet, right
 
 
 @exercise("an array of pixels in one piece, as np.ascontiguousarray makes it")
@@ -37,3 +37,11 @@ def name_of_answer(answer: Any, given: np.ndarray, labels: Sequence[str]) -> Ver
     if answer in labels:
         return not_yet(f"{answer} has only {given[labels.index(answer)]:.2f}.")
     return not_yet(f"It must be one of {', '.join(labels)}.")
+
+
+noise = choice(
+    "b",
+    a="It has no such answer: `unknown` is a class like others, learned from cars.",
+    b="It must name a class, and nothing has taught it to be unsure of noise.",
+    c="That would be honest. But noise has features, too, and they favour a class.",
+)

@@ -41,7 +41,7 @@ class HandOver(Mapping[str, Path]):
 
     Raises:
         DataError: Some aren't there, or were made from what has changed since: all of
-            these, and which notebooks to run, in order.
+            these, and which notebooks to run, in order. Or no notebook makes them.
 
     Example:
         >>> files = carlib.take_up("workspace", "photos.csv", "trained.zip")
@@ -51,6 +51,7 @@ class HandOver(Mapping[str, Path]):
 
     def __init__(self, workspace: str | os.PathLike, *names: str):
         self.workspace = as_path(workspace)
+        _check_names(names)
         problems = _problems(self.workspace, names)
         if problems:
             notebooks = sorted({MADE_BY[name][0] for name in problems})
@@ -78,9 +79,10 @@ class HandOver(Mapping[str, Path]):
         """Note of files that are made now what they were made from, as it was then.
 
         Raises:
-            DataError: One isn't there.
+            DataError: One isn't there, or no notebook makes it.
             OutputError: The note can't be written.
         """
+        _check_names(names)
         for name in names:
             if not (self.workspace / name).exists():
                 raise DataError(
@@ -104,6 +106,15 @@ def digest(path: Path) -> str:
         f"{each.relative_to(path).as_posix()} {sha256_of(each)}" for each in inside
     ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _check_names(names: tuple[str, ...]) -> None:
+    """Refuse names of files that no notebook hands over."""
+    unknown = [repr(name) for name in names if name not in MADE_BY]
+    if unknown:
+        raise DataError(
+            f"Expected names of {', '.join(MADE_BY)}. Received: {', '.join(unknown)}"
+        )
 
 
 def _problems(workspace: Path, names: tuple[str, ...]) -> dict[str, str]:

@@ -12,28 +12,33 @@ from carlib.training.progress import EpochMetrics
 
 
 class EpochBar:
-    """Show each epoch that is told of.
+    """Show each epoch, with its accuracy if that is told.
 
     Args:
-        show: Makes the bar, when the first epoch is told of: what comes before may have
+        show: Makes the bar, when the first epoch is over: what comes before may have
             one of its own. None: nothing is to be seen but the word at the end.
     """
 
     def __init__(self, show: Callable[[], Any] | None = None):
         self._show, self._bar = show, None
         self._began, self._epochs = time.monotonic(), 0
-        self._accuracies: dict[str, str] = {}
+        self._accuracy: dict[str, str] = {}
 
     def tell(self, metrics: EpochMetrics) -> None:
-        """Take up an epoch's figures, as a metrics callback does."""
-        self._accuracies[metrics.dataset.lower()] = f"{metrics.accuracy:.3f}"
+        """Take up an epoch's figures, as a metrics callback does.
+
+        One has room: the last told, of the watched photos where there are such.
+        """
+        self._accuracy = {metrics.dataset.lower(): f"{metrics.accuracy:.3f}"}
+
+    def count(self, epoch: int) -> None:
+        """Count an epoch that is over."""
         if self._bar is None and self._show:
             self._bar = self._show()
-        if self._bar is not None:  # one has room: the watched photos', where there are
-            name, accuracy = list(self._accuracies.items())[-1]
-            self._bar.set_postfix({name: accuracy}, refresh=False)
-            self._bar.update(metrics.epoch + 1 - self._epochs)
-        self._epochs = metrics.epoch + 1
+        if self._bar is not None:
+            self._bar.set_postfix(self._accuracy, refresh=False)
+            self._bar.update(epoch + 1 - self._epochs)
+        self._epochs = epoch + 1
 
     def finish(self, trained: TrainedHead) -> None:
         """Say how long it took, and which epoch was kept."""
@@ -41,11 +46,9 @@ class EpochBar:
             self._bar.total = self._bar.n
             self._bar.close()
         seconds = time.monotonic() - self._began
-        what = kept = ""
-        if self._epochs:
-            what = f"{self._epochs:,} epoch{'s' * (self._epochs != 1)} "
-            kept = f"; epoch {trained.best_epoch} is kept"
-        say(f"Trained {what}in {seconds:.1f} s{kept}.")
+        epochs = f"{self._epochs:,} epoch{'s' * (self._epochs != 1)}"
+        kept = f"epoch {trained.best_epoch} is kept"
+        say(f"Trained {epochs} in {seconds:.1f} s; {kept}.")
 
 
 @contextlib.contextmanager

@@ -251,7 +251,7 @@ class ImageClassificationTrainer(TrainingOptions):
         """Train a head on photos, and tell of it: the training phase alone.
 
         Args:
-            shown: Is told of each epoch as well.
+            shown: Is told of each epoch as well, with figures or without.
 
         Returns:
             The head, and the history as a model has it.
@@ -269,6 +269,8 @@ class ImageClassificationTrainer(TrainingOptions):
 
         def hear(epoch: int, figures: Mapping[str, float]) -> bool:
             reporter.note(epoch, figures)
+            if shown:
+                shown.count(epoch)
             return self._stopped
 
         with log_callbacks(self.logs, as_path(self.workspace_path or ".")) as written:

@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from carlib.files import write_text
+from carlib.files import named_in_errors, write_text
 from carlib.runtime import may_have_gpu
 from runner import page
 from runner.checks import RunError, code_cells, first_line, on_stderr, problems
@@ -53,8 +53,10 @@ def execute_all(
 
     Raises:
         RunError: Notebooks that failed, saying where and why; none was begun after.
+        OutputError: `output` can't be made.
     """
-    output.mkdir(parents=True, exist_ok=True)
+    with named_in_errors(output):
+        output.mkdir(parents=True, exist_ok=True)
     total = sum(len(code_cells(nbformat.read(path, 4))) for path in wanted)
     injected = sum(bool(given) for given in wanted.values())
     folder = next(iter(wanted)).parent
@@ -125,7 +127,7 @@ class _Run:
     ) -> list[str]:
         """Run a notebook in a fresh kernel; return what papermill finds wrong."""
         import papermill
-        from nbclient.exceptions import CellTimeoutError, DeadKernelError
+        from nbclient.exceptions import CellTimeoutError
         from papermill.exceptions import PapermillExecutionError
 
         logging.getLogger("papermill").setLevel(logging.CRITICAL)  # we say it ourselves
@@ -148,7 +150,9 @@ class _Run:
             where = f"In [{error.exec_count}], `{first_line({'source': error.source})}`"
             what = f"{error.ename}: {error.evalue}".replace("\n", "\n    ")
             return [f"{where}:\n    {what}"]
-        except DeadKernelError:
+        except RuntimeError as error:  # it died, or never came up
+            if not begun:
+                return [f"no kernel began: {error}"]
             where = f"In [{len(begun)}], `{begun[-1]}`"
             return [f"{where}: the kernel died. Was there enough memory?"]
         except CellTimeoutError:

@@ -4,7 +4,7 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from tqdm import tqdm
 
@@ -29,11 +29,11 @@ class Progress:
     def of(self, name: str) -> Iterator[None]:
         """Name a notebook while it runs, and then tell the seconds that it took."""
         started = time.monotonic()
-        self._name([*self._running, name])
+        self._change(self._running.append, name)
         try:
             yield
         finally:
-            self._name([other for other in self._running if other != name])
+            self._change(self._running.remove, name)
         seconds = time.monotonic() - started
         self._bar.write(f"{name:<20} {seconds:6.1f} s", sys.stderr)
 
@@ -47,11 +47,13 @@ class Progress:
         for line in lines:
             self._bar.write(line, sys.stderr)
 
-    def _name(self, running: list[str]) -> None:
-        self._running = sorted(running)
-        alone = len(running) == 1
-        shown = running[0] if alone else ", ".join(name[:2] for name in self._running)
-        self._bar.set_description_str(shown)
+    def _change(self, change: Callable[[str], None], name: str) -> None:
+        """Let a notebook begin or end, and name those that run."""
+        with self._lock:  # two may at the same time
+            change(name)
+            names = sorted(self._running)
+            short = ", ".join(name[:2] for name in names)
+            self._bar.set_description_str(names[0] if len(names) == 1 else short)
 
 
 @contextlib.contextmanager

@@ -55,10 +55,16 @@ def _json(path: Path) -> dict[str, Any]:
 def _data(photos: list[dict[str, str]], here: Path) -> str:
     if not photos:
         return ""
-    folder = here / Path(photos[0]["image_path"]).parents[1]
     subsets = [row["subset"] for row in photos]
     counts = f"{subsets.count('T'):,} to train on, {subsets.count('V'):,} kept back"
+    folder = here / _common([row["image_path"] for row in photos])
     return f"{len(photos):,} photos: {counts}, in {_from_cwd(folder)}"
+
+
+def _common(paths: list[str]) -> Path:
+    """Return the folder that holds all of the photos, `image` and the like within."""
+    folder = Path(os.path.commonpath([Path(path).parent for path in paths]))
+    return folder.parent if folder.name == "image" else folder
 
 
 def _accuracy(metrics: dict[str, Any], kind: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from carlib.app.html import write_html
 from carlib.app.parts import MODEL, parts_of
 from carlib.app.web import write_web
-from carlib.errors import DataError, ExportError, OutputError
+from carlib.errors import DataError, ExportError, OptionError, OutputError
 from carlib.exports.export import export
 from carlib.model.model import load_model
 
@@ -41,7 +41,15 @@ def test_photos_of_other_classes_are_refused(model, few, tmp_path):
     with pytest.raises(DataError, match="no classes of the model"):
         write_html(model, tmp_path / "m.html", pd.DataFrame(other))
     with pytest.raises(DataError, match="no classes of the model"):
-        export(model, tmp_path / "e", ["openvino"], train=pd.DataFrame(other))
+        export(model, tmp_path / "e", ["openvino", "web"], train=pd.DataFrame(other))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_training_photos_are_refused_where_no_page_would_take_them(
+    model, few, tmp_path
+):
+    with pytest.raises(OptionError, match="web or html among the formats.*openvino"):
+        export(model, tmp_path / "e", ["openvino"], train=few)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -56,15 +56,21 @@ def test_the_same_seed_gives_the_same_numbers(drawn, history):
 
 
 def test_what_cant_be_learned_from_is_named(drawn):
-    features, labels = drawn
+    features, labels = drawn[0].copy(), drawn[1]
     with pytest.raises(DataError, match=r"features \(119, 300\) and 120 labels"):
         overfit(features[1:], labels)
-    with pytest.raises(DataError, match="all of them finite"):
-        overfit(np.where(features > 5, np.nan, features), labels)
+    features[0, :3] = np.nan, np.inf, -np.inf
+    with pytest.raises(DataError, match="3 numbers aren't finite"):
+        overfit(features, labels)
+    features[0, :3] = 0
     with pytest.raises(DataError, match="120 labels, 1 missing"):
         overfit(features, [None, *labels[1:]])
     with pytest.raises(DataError, match="features, numbers"):
         overfit([["a"]] * 120, labels)
+    with pytest.raises(DataError, match="a label each"):
+        overfit(features, [["dent"], ["dent", "lamp"]])
+    with pytest.raises(DataError, match="and 1 labels"):
+        overfit(features, "dent")
     with pytest.raises(DataError, match="two classes or more"):
         overfit(features[:40], labels[:40])
     with pytest.raises(DataError) as caught:
@@ -76,5 +82,13 @@ def test_what_cant_be_learned_from_is_named(drawn):
 
 def test_options_that_are_wrong_are_all_named(drawn):
     with pytest.raises(OptionError) as caught:
-        overfit(*drawn, per_class=0, epochs=2.5)
-    assert "per_class" in str(caught.value) and "epochs" in str(caught.value)
+        overfit(*drawn, per_class=0, epochs=2.5, seed=-1)
+    assert [line.split()[0] for line in caught.value.problems] == [
+        *("per_class", "epochs", "seed")
+    ]
+
+
+def test_fewer_photos_than_a_batch_are_learned_from_without_a_word(drawn):
+    features, labels = drawn  # a warning would be an error here
+    history = overfit(features, labels, per_class=1, epochs=2)
+    assert history["photos"].iloc[0] == 3

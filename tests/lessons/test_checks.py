@@ -163,7 +163,9 @@ def test_06_places():
     said(check_06.last_place(2, classes), "right")
     said(check_06.last_place(3, classes), "no", "no such place")
     said(check_06.last_place(0, classes), "no", "That's a.")
-    said(check_06.last_place(9, classes), "no", "Expected a whole number")
+    said(check_06.last_place(9, classes), "no", "no such place")
+    said(check_06.last_place(-1, classes), "no", "other programs don't")
+    said(check_06.last_place("c", classes), "no", "Expected a whole number")
 
 
 def test_07_names():

@@ -103,3 +103,9 @@ def test_makers_come_after_those_whose_files_they_take():
             for source in sources
             if MADE_BY[source][0] != maker
         )
+
+
+def test_a_file_that_no_notebook_makes_is_named_with_those_that_there_are(workspace):
+    for ask in (carlib.take_up(workspace).add, lambda x: carlib.take_up(workspace, x)):
+        with pytest.raises(DataError, match=r"metrics\.json.*Received: 'mine\.csv'"):
+            ask("mine.csv")

@@ -26,6 +26,16 @@ def test_a_quiet_trainer_is_quiet(trainer, train, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_epochs_of_which_no_figure_is_told_are_shown_all_the_same(
+    trainer, train, capsys
+):
+    options = {"test_on_train_set": False, "validation_set_fraction": None}
+    trainer(epoch=3, progress=True, early_stopping=None, **options).fit(train)
+    out, err = capsys.readouterr()
+    assert "Trained 3 epochs in" in out and "epoch 2 is kept." in out
+    assert "Training: 100%" in err and "3/3" in err
+
+
 class Shown:
     """A bar that keeps what it shows."""
 
@@ -46,16 +56,15 @@ def test_the_bar_keeps_to_the_photos_that_are_watched():
     for epoch in (0, 1):
         bar.tell(EpochMetrics("Train", 3, epoch, 0.5 + epoch / 4, 1.0))
         bar.tell(EpochMetrics("Validation", 1, epoch, 0.25 + epoch / 4, 1.0))
-    first, *rest = shown.texts
-    assert first == {"train": "0.500"}
-    assert [each["validation"] for each in rest] == ["0.250", "0.250", "0.500"]
+        bar.count(epoch)
+    assert shown.texts == [{"validation": "0.250"}, {"validation": "0.500"}]
 
 
-def test_there_is_no_bar_before_an_epoch_is_told_of():
+def test_there_is_no_bar_before_an_epoch_is_over():
     """Copies are looked for first, which has a bar of its own."""
     made = []
     bar = EpochBar(lambda: made.append(1) or Shown())
     assert made == []
     for epoch in (0, 1):
-        bar.tell(EpochMetrics("Train", 3, epoch, 0.5, 1.0))
+        bar.count(epoch)
     assert made == [1]
