@@ -69,7 +69,7 @@ lab: $(READY)
 lint: $(READY)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m nbstripout --verify notebooks/*.ipynb
+	@$(PY) -m nbstripout --verify notebooks/*.ipynb notebooks/*/*.ipynb
 	@$(PY) -m codespell_lib
 	@$(PY) -m mypy --no-error-summary
 	@$(PY) -m basedpyright

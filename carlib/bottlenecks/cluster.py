@@ -7,10 +7,9 @@ that dies costs nothing that a worker has written.
 """
 
 import contextlib
-import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,38 +22,14 @@ from carlib.messages import say
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-    from carlib.bottlenecks.worker import Job, Report
+    from carlib.bottlenecks.worker import Job, Opened, Report
 
 SECONDS_A_RANGE = 20  # a thread's work: less, and ranges cost more than 1 %
 MOST_A_RANGE = 8192  # photos: their names and keys are some 1 MB
 AHEAD = 2  # ranges a thread that are handed out at a time
 LOOK = 2  # seconds after which is looked whether scheduler and workers are still there
-ANSWER = 10  # seconds for a scheduler to answer at all
+ATTEMPTS = 3  # to have the backbones opened
 PATIENCE = 60  # seconds without a worker, or until a shared file system shows a shard
-
-
-@contextlib.contextmanager
-def connected(address: str) -> Iterator["Client"]:
-    """Yield a client of the scheduler at an address.
-
-    Raises:
-        OptionError: Dask isn't installed.
-        ClusterError: Nobody answers there.
-    """
-    check_dask()
-    from distributed import Client
-
-    log = logging.getLogger("distributed")
-    log.setLevel(logging.CRITICAL)  # of a lost scheduler we tell, without a traceback
-    try:
-        client = Client(address, timeout=ANSWER)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise ClusterError(
-            f"No Dask scheduler answers at {address}: {error}",
-            hint="Start one by `dask scheduler`, and workers by `dask worker ADDRESS`.",
-        ) from error
-    with client:
-        yield client
 
 
 def check_dask() -> None:
@@ -146,14 +121,22 @@ class _Spread:
             lane.shards.prepare()
             lane.network.engine()  # an int8 one is calibrated, and kept, once
         self._wait_for_workers()
-        folders = worker.folders_of(self.workspace_path, networks)
-        answers = self.client.run(
-            worker.problem_of, __version__, folders, on_error="return"
-        )
+        with self._scheduler_there():
+            self._ask(
+                worker.problem_of, worker.folders_of(self.workspace_path, networks)
+            )
+            opened = worker.Opened(networks)
+            self._register(opened)
+        views = self.run.mirrored, self.reuse
+        self.job: Job = worker.Job(opened.name, self.workspace_path, *views)
+
+    def _ask(self, problem_of: Callable[..., str], folders: dict[str, str]) -> None:
+        """Name all workers that can't take part; one that has just died isn't one."""
+        answers = self.client.run(problem_of, __version__, folders, on_error="return")
         problems = [
             f"{address} {_in_words(answer)}"
             for address, answer in answers.items()
-            if answer
+            if answer and not isinstance(answer, OSError)
         ]
         if problems:
             raise ClusterError(
@@ -162,10 +145,16 @@ class _Spread:
                 hint="Each needs the client's carlib, and to see the photos and the "
                 "workspace at the same places, as on a shared file system.",
             )
-        opened = worker.Opened(networks)
-        self.client.register_plugin(opened)
-        views = self.run.mirrored, self.reuse
-        self.job: Job = worker.Job(opened.name, self.workspace_path, *views)
+
+    def _register(self, opened: "Opened") -> None:
+        """Have the backbones opened, whichever workers die meanwhile."""
+        for attempt in range(ATTEMPTS):
+            try:
+                self.client.register_plugin(opened)
+                return
+            except OSError:
+                if attempt + 1 == ATTEMPTS or self.client.status != "running":
+                    raise
 
     def hand_out(self) -> None:
         """Hand ranges out until all are done."""

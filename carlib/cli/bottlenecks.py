@@ -1,8 +1,10 @@
 """The command `carlib bottlenecks`: the features of DATA's photos, once and for all."""
 
 import contextlib
+import logging
 import time
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +20,12 @@ from carlib.cli.terminal import (
     stdout_kept,
     workspace_option,
 )
+from carlib.errors import ClusterError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+ANSWER = 10  # seconds for a scheduler to answer
 
 
 @click.command(cls=terminal.Command)
@@ -68,7 +76,6 @@ def bottlenecks(
         --scheduler tcp://10.0.0.1:8786
     """
     from carlib.backbones.backbone import Backbone
-    from carlib.bottlenecks.cluster import connected
     from carlib.bottlenecks.extract import extract
     from carlib.data.locate import locate_data
     from carlib.data.sources import as_sources
@@ -99,6 +106,32 @@ def bottlenecks(
         "seconds": round(time.monotonic() - began, 1),
     }
     show(as_json, figures, computed_text(figures))
+
+
+@contextlib.contextmanager
+def connected(address: str) -> Iterator["Client"]:
+    """Yield a client of the scheduler at an address.
+
+    Raises:
+        OptionError: Dask isn't installed.
+        ClusterError: Nobody answers there.
+    """
+    from carlib.bottlenecks.cluster import check_dask
+
+    check_dask()
+    from distributed import Client
+
+    log = logging.getLogger("distributed")
+    log.setLevel(logging.CRITICAL)  # of a lost scheduler we tell, without a traceback
+    try:
+        client = Client(address, timeout=ANSWER)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise ClusterError(
+            f"No Dask scheduler answers at {address}: {error}",
+            hint="Start one by `dask scheduler`, and workers by `dask worker ADDRESS`.",
+        ) from error
+    with client:
+        yield client
 
 
 def computed_text(figures: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ def test_it_computes_once_and_says_what_is_there(home, sample, tmp_path, monkeyp
 
 def test_a_schedulers_workers_compute_for_it(sample, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with LocalCluster(1, threads_per_worker=1, dashboard_address=None) as local:
+    with LocalCluster(1, threads_per_worker=1, dashboard_address=":0") as local:
         options = ("--scheduler", local.scheduler_address, "--json")
         result = run("bottlenecks", sample, *OPTIONS, *options)
     figures = json.loads(result.stdout)
@@ -31,7 +31,7 @@ def test_a_schedulers_workers_compute_for_it(sample, tmp_path, monkeypatch):
 def test_an_address_where_nobody_answers_is_an_error_in_words(
     sample, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("carlib.bottlenecks.cluster.ANSWER", 1)
+    monkeypatch.setattr("carlib.cli.bottlenecks.ANSWER", 1)
     options = ("--workspace", tmp_path / "w", "--arch", "EfficientNetLite0")
     there = ("--scheduler", "tcp://127.0.0.1:1")
     said = failure("bottlenecks", sample, *options, *there)
