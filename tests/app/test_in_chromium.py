@@ -38,6 +38,7 @@ def agrees(shown, model, paths):
 # One file
 
 
+@pytest.mark.slow
 def test_from_a_disk_without_a_network_it_answers_as_python_does(
     opened, html, model, photos
 ):
@@ -319,6 +320,7 @@ def agrees_now(shown, model, path):
     return max(abs(found[name] - row[name]) for name in found)
 
 
+@pytest.mark.slow
 def test_a_class_is_added_to_those_it_knows(
     opened, html_with_photos, trainer_of, few, train, tmp_path
 ):

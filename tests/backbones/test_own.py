@@ -35,6 +35,7 @@ def test_without_preprocessing_it_takes_pixels_as_they_are():
     np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_functional_model_of_kerass_own_will_do():
     model = keras.applications.MobileNetV2(
         (96, 96, 3), alpha=0.35, include_top=False, weights=None, pooling="avg"
@@ -62,6 +63,7 @@ def test_the_fingerprint_is_by_layers_weights_and_preprocessing(mine):
     assert len({b.fingerprint for b in (mine, *others)}) == 1 + len(others)
 
 
+@pytest.mark.slow
 def test_another_process_gives_it_the_same_fingerprint(mine, root):
     code = "from tests.backbones.test_own import own; print(own().fingerprint)"
     run = subprocess.run(

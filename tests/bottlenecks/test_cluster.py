@@ -160,6 +160,7 @@ class LongToOpen(Tiny):
         return self
 
 
+@pytest.mark.slow
 def test_a_worker_killed_as_it_opens_the_backbone_is_no_error(client, tmp_path):
     drawn = draw_photos(tmp_path / "p", 40)
     client.wait_for_workers(2)
@@ -181,6 +182,7 @@ class Deadly(Tiny):
         return super().features(pixels)
 
 
+@pytest.mark.slow
 def test_a_photo_that_kills_workers_is_given_up_and_named(client, tmp_path):
     from PIL import Image
 
@@ -261,6 +263,7 @@ def test_a_lost_scheduler_is_an_error_and_a_resume_computes_only_the_rest(
     assert n_cached + n_computed == 210 == rows_in(tmp_path / "w", slow)
 
 
+@pytest.mark.slow
 def test_without_workers_it_says_so_after_a_while(by_hand, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "PATIENCE", 1)
     address, _, only = by_hand
@@ -314,6 +317,7 @@ def test_a_worker_with_other_weights_is_refused(client, drawn, tmp_path):
         counts(drawn, Other(0), tmp_path / "w", client=client)
 
 
+@pytest.mark.slow
 def test_a_trainer_learns_the_same_on_a_cluster(client, photos, tmp_path):
     few = photos.groupby("damage_class").head(4)
     options = {"arch": "EfficientNetLite0", "epoch": 3, "progress": False}

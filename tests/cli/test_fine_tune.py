@@ -24,6 +24,7 @@ def data(sample, tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_it_writes_a_model_and_says_whether_that_helped(model, data):
     options = ("--epochs", 1, "--layers", 1)
     result = run("fine-tune", model, data, *options, "--json")

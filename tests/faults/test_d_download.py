@@ -45,11 +45,13 @@ def data_zip(prefix="", *more) -> bytes:
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch) -> Path:
-    """An empty folder to stand in, with no address to reach."""
-    monkeypatch.chdir(tmp_path)
+    """An empty folder to stand in, itself alone in one; with no address to reach."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
     monkeypatch.delenv("CARLIB_DATA", raising=False)
     monkeypatch.setattr(locate, "ADDRESS", "http://127.0.0.1:9/preprocessed.zip")
-    return tmp_path
+    return folder
 
 
 @pytest.fixture

@@ -45,6 +45,7 @@ def network(model):
     return network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "use",
     [
@@ -61,6 +62,7 @@ def test_weights_that_somebody_trained_are_not_passed_over(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_without_the_trained_copy_the_model_is_what_it_was(model, network, few):
     del model.keras_model
     backbone = Backbone("MobileNetV2-0.35", weights=None, precision="float32")
@@ -69,6 +71,7 @@ def test_without_the_trained_copy_the_model_is_what_it_was(model, network, few):
     assert len(model.predict(few[:1], progress=False)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_backbone_can_be_made_of_what_was_trained(model, network, few, tmp_path):
     network.save_weights(tmp_path / "tuned.weights.h5")

@@ -491,6 +491,7 @@ def test_a11_every_photo_is_computed_once(fitted, own):
     assert [fitted(own)[1] for _ in range(2)] == [N_PHOTOS, 0]
 
 
+@pytest.mark.slow
 def test_a11_another_backbone_computes_all_and_the_first_one_still_none(
     fitted, own, backbone
 ):
@@ -561,6 +562,7 @@ carlib.compute_bottlenecks(pd.read_csv(sys.argv[1]), backbone, sys.argv[2])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
 def test_a11_a_run_killed_in_the_middle_of_a_write_costs_what_it_had_not_written(
     fitted, own, tmp_path
@@ -668,6 +670,7 @@ print(json.dumps([*weights, model.data_hash]))
 """
 
 
+@pytest.mark.slow
 def test_a16_the_same_seed_gives_the_same_weights_in_another_process_too(
     trainer, train, workspace, tmp_path
 ):

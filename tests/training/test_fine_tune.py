@@ -119,6 +119,7 @@ def test_what_lies_below_is_computed_once(tuned, model, few, of_its_own, capsys)
     assert "0 cached, 32 computed" in features  # of another backbone
 
 
+@pytest.mark.slow
 def test_the_order_of_the_photos_has_no_say(model, few):
     one, other = (fine_tune(model, each, **QUICK) for each in (few, few[::-1]))
     assert one.data_hash == other.data_hash
