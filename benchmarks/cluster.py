@@ -3,10 +3,10 @@
     python benchmarks/cluster.py
     python benchmarks/cluster.py --counts 500 --counts 2000 --rounds 1
 
-The same photos on the same cores: by one process, by processes of one thread, and by one
-worker with all threads. Then a line is fitted to the smallest and the largest count,
-seconds = start + photos / rate, and held against the counts between, which it has not
-seen. Nothing is written but temporary folders and the file named by --json.
+The same photos on the same cores: by one process, by processes of one thread, and by
+one worker with all threads. Then a line is fitted to the smallest and the largest
+count, seconds = start + photos / rate, and held against the counts between, which it
+has not seen. Nothing is written but temporary folders and the file named by --json.
 """
 
 import json

@@ -3,9 +3,9 @@
 Example:
     >>> import carlib
     >>> photos = carlib.load_index(carlib.locate_data())
-    >>> train, validation = carlib.split(photos)
+    >>> train, test = carlib.split(photos)
     >>> model = carlib.ImageClassificationTrainer(arch="auto").fit(train)
-    >>> print(carlib.evaluate(model.predict(validation)))
+    >>> print(carlib.evaluate(model.predict(test)))
     >>> model.save("ImageModel.zip")
 """
 

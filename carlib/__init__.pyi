@@ -94,6 +94,7 @@ from .plots.reliability import plot_reliability as plot_reliability
 from .training.classifier import ImageClassifier as ImageClassifier
 from .training.early_stopping import EarlyStopping as EarlyStopping
 from .training.fine_tune import fine_tune as fine_tune
+from .training.given import from_features as from_features
 from .training.options import RECOMMENDED as RECOMMENDED
 from .training.options import TrainingOptions as TrainingOptions
 from .training.progress import BottleneckMetrics as BottleneckMetrics

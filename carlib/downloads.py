@@ -45,7 +45,7 @@ def download(
             _fetch_again(address, temporary, max_bytes)
             _check(temporary, known_hash)
     except OSError as error:  # requests' own errors are OSErrors too
-        raise DownloadError(_plain(error), hint=f"The address was {address}") from error
+        raise DownloadError(plain(error), hint=f"The address was {address}") from error
     return Path(path)
 
 
@@ -64,7 +64,7 @@ def await_answer(address: str) -> None:
             requests.head(address, timeout=TIMEOUT, allow_redirects=True)
             found.append("")
         except OSError as error:
-            found.append(_plain(error))
+            found.append(plain(error))
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
@@ -82,7 +82,7 @@ def _fetch_again(address: str, path: Path, max_bytes: int) -> None:
         except OSError as error:
             if pause is None or not _may_pass(error):
                 raise
-            say(f"{_plain(error)}; trying again in {pause:g} seconds.".capitalize())
+            say(f"{plain(error)}; trying again in {pause:g} seconds.".capitalize())
             time.sleep(pause)
 
 
@@ -132,7 +132,7 @@ def _check(path: Path, known_hash: str | None) -> None:
         )
 
 
-def _plain(error: OSError) -> str:
+def plain(error: OSError) -> str:
     """Say in a few words what went wrong; urllib3's own messages take ten lines."""
     import requests
 

@@ -4,6 +4,8 @@ Nothing of it is run. `make lint` checks it by mypy and by basedpyright, to whic
 that is marked as an error and is none is an error, too.
 """
 
+import numpy as np
+
 import carlib
 
 photos = carlib.load_index(carlib.locate_data())
@@ -79,6 +81,9 @@ classifier.fit(train.image_path, train.damage_class).model_.save("ImageModel.zip
 print(classifier.predict(["photo.jpg"])[0], classifier.predict_proba(["a.jpg"]).max())
 tuned: carlib.ImageClassificationModel = carlib.fine_tune(model, train, layers=7)
 print(tuned.backbones[0].weights_name, tuned.history["accuracy"].max())
+given = carlib.from_features(np.load("features.npy", mmap_mode="r"), ["a", "b"])
+trained, _ = carlib.ImageClassificationTrainer(optimizer="lbfgs").train_head(given)
+print(carlib.evaluate(trained.predictions(given)).log_loss)
 print(carlib.write_html(model, "m.html").name, carlib.write_web(model, "page", train))
 try:
     loaded.predict(["photo.jpg"], on_error="skip")

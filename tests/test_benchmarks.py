@@ -133,6 +133,34 @@ def test_the_scale_benchmark_counts_what_calls_compute(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="It limits memory as Linux does.")
+def test_the_benchmark_of_what_is_larger_than_memory_trains_on_all_and_on_a_part(
+    tmp_path,
+):
+    few = ("--rows", 20_000, "--judged", 2_000, "--few", 2_000, "--hashes", 80_000)
+    said = run("out_of_memory.py", *few, "--json", tmp_path / "found.json")
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    whole, part = found["head"]["mapped"], found["head"]["in memory"]
+    assert (whole["rows"], part["rows"]) == (20_000, 2_000)
+    assert whole["converged"] and whole["macro"][0] > part["macro"][0] > 0.6
+    for own in (whole, part, *found["hashes"]):
+        assert 20e6 < own["peak"] < 4e9
+    assert [own["kind"] for own in found["hashes"]] == ["spread", "hostile"]
+    assert all(own["sure"] == 1 and own["likely"] > 0.9 for own in found["hashes"])
+    assert "| temperature " in said and "| 80,000 | " in said
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_photos_elsewhere_tells_each_way_s_speed(sample, tmp_path):
+    few = ("--photos", 60, "--far", 20, "--delay", 0.01, "--rounds", 1)
+    said = run("elsewhere.py", *few, "--data", sample, "--json", tmp_path / "f.json")
+    found = json.loads((tmp_path / "f.json").read_text("utf-8"))
+    assert [way["photos"] for way in found["ways"].values()] == [60, 60, 20]
+    assert found["table"]["members"] == 120
+    assert "| a server, 10 ms a photo |" in said
+
+
+@pytest.mark.slow
 def test_the_serving_benchmark_times_each_way_and_counts_files(
     trained, sample, tmp_path
 ):
@@ -167,3 +195,20 @@ def test_the_benchmark_of_the_csv_tells_its_speed_and_memory(sample, tmp_path):
     assert all(times[0] > 0 for times in found["seconds"].values())
     assert list(found["peak_mb"]) == ["12", "60"]
     assert "| csv " in said and "Peak memory: " in said
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells the memory")
+def test_the_caches_calls_are_told_with_their_memory_and_operations(tmp_path):
+    few = ("--entries", 2_000, "--per-shard", 100, "--photos", 30, "--features", 2)
+    said = run("cache_size.py", *few, "--json", tmp_path / "found.json")
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    calls = {each["call"]: each for each in found["calls"]}
+    assert calls["verify"]["found"] == calls["cache_info"]["found"] == 2_010
+    assert calls["warm, all photos"]["found"] == 30
+    assert calls["ten photos added"]["found"] == 0
+    opened = calls["open the shards"]["operations"]["open"]
+    assert calls["open the shards"]["found"] == opened == found["shards"]
+    assert calls["open the shards, compacted"]["operations"]["open"] == 1
+    assert all(e["seconds"] > 0 and e["peak_mb"] > 20 for e in calls.values())
+    assert all(f"| {name} " in said for name in calls)

@@ -106,16 +106,16 @@ def trainer(place, backbone):
 
 
 @pytest.fixture(scope="module")
-def model(place, trainer, train, validation):
+def model(place, trainer, train, test):
     """A model with its figures, whose features are in the folder's workspace."""
     trained = trainer.fit(train)
-    trained.save(place / "mine.zip", carlib.evaluate(trained.predict(validation)))
+    trained.save(place / "mine.zip", carlib.evaluate(trained.predict(test)))
     return carlib.load_model(place / "mine.zip", workspace_path=place / "workspace")
 
 
 @pytest.fixture(scope="module")
-def predictions(model, validation):
-    return model.predict(validation)
+def predictions(model, test):
+    return model.predict(test)
 
 
 @pytest.fixture(scope="module")
@@ -167,14 +167,9 @@ def pixels():
     return np.zeros((32, 224, 224, 3), np.uint8)
 
 
-@pytest.fixture(scope="module")
-def validation(photos):
-    return photos[photos.subset == "V"].reset_index(drop=True)
-
-
 @pytest.fixture(scope="module", name="test")
-def the_same(validation):
-    return validation
+def kept_back(photos):
+    return photos[photos.subset == "V"].reset_index(drop=True)
 
 
 @pytest.fixture(scope="module")
@@ -243,6 +238,10 @@ def test_an_example_runs_and_answers_what_it_shows(module, text, request):
     with contextlib.redirect_stderr(io.StringIO()):
         failed, _ = runner.run(test, out=said.write)
     assert not failed, said.getvalue()
+
+
+def test_the_slow_ones_are_examples_that_there_are():
+    assert {*SLOW} <= {each.id for each in examples()}
 
 
 def test_an_example_that_does_not_run_or_shows_another_answer_is_found():

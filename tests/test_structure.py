@@ -31,9 +31,11 @@ ORDER = {
         "runtime",
     ),
     "data": (
-        *("opening", "images", "walk", "sources", "photos", "locate", "labels"),
-        *("hashes", "near"),
-        *("folder", "index", "contents", "class_folders"),
+        *("opening", "images", "walk", "addresses", "stores", "tar_table", "tars"),
+        *("sources", "photos", "locate", "labels"),
+        *("hashes", "buckets", "near"),
+        *("folder", "listed", "index", "contents", "class_folders", "samples"),
+        "places",
         *("spreadsheet", "growing", "decisions", "patch", "table"),
     ),
     "backbones": (
@@ -43,7 +45,8 @@ ORDER = {
         *("layers", "maps"),
     ),
     "bottlenecks": (
-        *("status", "opened", "shard_file", "shard_folder", "shards"),
+        *("status", "opened", "tables", "shard_file", "shard_folder", "open_folder"),
+        *("shards", "rows"),
         *("stat_index", "cache"),
         *("pace", "features", "run", "worker", "cluster", "extract", "transformer"),
     ),
@@ -55,7 +58,7 @@ ORDER = {
     "training": (
         *("ranges", "early_stopping", "schedules", "optimizers", "options", "plain"),
         *("progress", "short_report", "logs", "photo_set", "folds", "choose_l2"),
-        *("keras_head", "task", "epochs", "optimum", "direct"),
+        *("keras_head", "given", "task", "epochs", "optimum", "direct"),
         *("held_out", "calibrate", "loop", "epoch_bar", "trainer", "upper"),
         "fine_tune",
         "classifier",
@@ -69,7 +72,7 @@ ORDER = {
         *("junit", "check", "figures", "prove"),
     ),
     "audits": (
-        *("faults", "crops", "pairs", "suspects", "classes", "found"),
+        *("faults", "crops", "cells", "pairs", "suspects", "classes", "found"),
         "audit",
     ),
     "explain": (

@@ -2,13 +2,13 @@
 
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from carlib.audits.classes import is_wrong
 from carlib.audits.pairs import KINDS
+from carlib.data.addresses import file_name
 
 SHOWN = 5  # lines of each table that are printed
 IN_WORDS = {
@@ -136,4 +136,4 @@ def _count(count: int, what: str) -> str:
 
 
 def _name(path: str) -> str:
-    return Path(path).name
+    return file_name(path)

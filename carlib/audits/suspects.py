@@ -6,10 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from carlib.audits.cells import EXACT, nearest_in_cells
+from carlib.bottlenecks.rows import Rows
 from carlib.training.folds import fold_numbers
+from carlib.training.optimum import ROUGH, find_optimum
+from carlib.training.task import Task
 
 FOLDS = 5
 L2 = 0.03  # of the heads; `choose_l2`'s middle candidate
+MOST_STEPS = 100  # in which a head of many photos is found
 NEAREST = 5  # to which of its neighbours a photo's distance is taken
 FAR = 1.5  # times the quartiles' range above the upper one: Tukey's fence (1977)
 
@@ -23,7 +28,8 @@ def out_of_fold(
     if there are fewer than two classes with more.
 
     Args:
-        features: Standardised, (n, d).
+        features: Standardised, (n, d); of more than 50,000 rows only some are in
+            memory at once.
         labels: int (n,).
         distinct: The same number for copies, (n,).
 
@@ -40,10 +46,33 @@ def out_of_fold(
     folds = min(FOLDS, counts[known].min())
     fold = fold_numbers(labels[rows], distinct[rows], folds, seed=1)
     for number in range(1, folds + 1):
-        held_out = rows[fold == number]
-        head = _head(features[rows[fold != number]], labels[rows[fold != number]])
-        scores[np.ix_(held_out, head.classes_)] = head.predict_proba(features[held_out])
+        held_out, learned = rows[fold == number], rows[fold != number]
+        name = _named_by_parts if len(features) > EXACT else _named
+        classes, found = name(features, labels, learned, held_out)
+        scores[np.ix_(held_out, classes)] = found
     return scores
+
+
+def _named(
+    features: np.ndarray, labels: np.ndarray, learned: np.ndarray, held_out: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the classes learned, and photos' probabilities of each."""
+    head = _head(features[learned], labels[learned])
+    return head.classes_, head.predict_proba(features[held_out])
+
+
+def _named_by_parts(
+    features: np.ndarray | Rows,
+    labels: np.ndarray,
+    learned: np.ndarray,
+    held_out: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same of more photos than fit into memory."""
+    classes, given = np.unique(labels[learned], return_inverse=True)
+    rows = Rows(features, learned)
+    task = Task(rows, given.astype(np.int32), len(classes), l2=L2)
+    head = find_optimum(task, MOST_STEPS, lambda *_: False, ROUGH).linear
+    return classes, head.probabilities(Rows(features, held_out))
 
 
 def _head(features: np.ndarray, labels: np.ndarray) -> Any:
@@ -95,12 +124,17 @@ def far_from_all(features: np.ndarray, distinct: np.ndarray) -> np.ndarray:
 
     Returns:
         float64 (n,): the cosine distance to its fifth nearest, or to its farthest,
-        where it has fewer; 0 where it has none.
+        where it has fewer; 0 where it has none. Of more than 50,000 photos that are no
+        copies, the fifth nearest in its cell; see `cells`.
     """
     from sklearn.neighbors import NearestNeighbors
 
     if len(np.unique(distinct)) < 2:
         return np.zeros(len(features))
+    if len(features) > EXACT:
+        _, first, place = np.unique(distinct, return_index=True, return_inverse=True)
+        distances, _ = nearest_in_cells(Rows(features, first), NEAREST)
+        return distances[place, -1].astype(np.float64)
     # Of copies one stands for all, whatever the order of rows.
     order = np.lexsort((features[:, 0], distinct))
     _, first = np.unique(distinct[order], return_index=True)

@@ -4,6 +4,7 @@
 |---|---|
 | <arch>-<fingerprint>/backbone.json | which backbone's features lie here |
 | <arch>-<fingerprint>/<sha256>.npy | a shard of them |
+| <arch>-<fingerprint>/<sha256>.keys | which photos a large shard is of: a hint |
 | <arch>-<fingerprint>/network/ | the network as OpenVINO has it, with its hashes |
 | photos-<sha256>.npy | the stat index |
 | pace/ | how many seconds a photo took, to be told |
@@ -19,23 +20,24 @@ from pathlib import Path
 
 from carlib.backbones.engines import Network
 from carlib.backbones.kept import NETWORK, is_whole
+from carlib.bottlenecks.open_folder import OpenFolder
 from carlib.bottlenecks.opened import opened, write_all
 from carlib.bottlenecks.shard_file import (
     DAMAGED,
+    HINT,
     SHARD,
     count_rows,
     row_type,
     size_of,
     sizes_of,
 )
-from carlib.bottlenecks.shard_folder import OpenFolder
 from carlib.bottlenecks.shards import MERGED, Shards
 from carlib.bottlenecks.stat_index import StatIndex
 from carlib.errors import printable
 from carlib.files import TEMPORARY, as_path, make_way, remove, write_json, write_text
 from carlib.reading import read_json
 
-DESCRIPTION = "backbone.json"
+DESCRIPTION, PACE = "backbone.json", "pace"
 MOST_FEATURES = 1 << 20  # of a row; InceptionV3's have 2,048
 
 
@@ -44,13 +46,19 @@ def root_of(workspace_path: str | os.PathLike) -> Path:
     return as_path(workspace_path) / "bottlenecks"
 
 
-def open_index(workspace_path: str | os.PathLike | None) -> StatIndex:
-    """Return a workspace's stat index as it is now; None is a workspace in memory."""
+def open_index(
+    workspace_path: str | os.PathLike | None, n_photos: int | None = None
+) -> StatIndex:
+    """Return a workspace's stat index as it is now; None is a workspace in memory.
+
+    Args:
+        n_photos: How many will be asked for; see `StatIndex.refresh`.
+    """
     if workspace_path is None:
         return StatIndex(None)
     root = root_of(workspace_path)
     index = opened(("index", root.absolute(), root), lambda: StatIndex(root))
-    index.refresh()
+    index.refresh(n_photos)
     return index
 
 
@@ -187,6 +195,7 @@ def verify_cache(workspace_path: str | os.PathLike = "workspace") -> list[dict]:
     found = []
     for folder, description in _described(root_of(workspace_path)):
         shards = Shards(folder, description["n_features"])
+        shards.verify()
         aside = {path.stem for path in (*folder.glob(DAMAGED), *shards.damaged)}
         found.append(
             _names(description)
@@ -213,15 +222,16 @@ def compact_cache(workspace_path: str | os.PathLike = "workspace") -> list[dict]
         A dict for each backbone: arch, precision, fingerprint, before, after (numbers
         of shards).
     """
-    merged, keys = [], set()
+    merged, everything = [], []
     for folder, description in _described(root_of(workspace_path)):
         shards = Shards(folder, description["n_features"])
+        shards.verify(below=MERGED)
         before = len(shards.shards)
         shards.merge(MERGED)
-        keys.update(shards)
+        everything.append(shards)
         after = len(sizes_of(folder))
         merged.append(_names(description) | {"before": before, "after": after})
-    open_index(workspace_path).forget_all_but(keys)
+    open_index(workspace_path).forget_all_but(everything)
     return merged
 
 
@@ -242,7 +252,8 @@ def clear_cache(
             gone.append(_summary(folder, description))
             _remove(folder)
     if arch is None:
-        open_index(workspace_path).forget_all_but(set())
+        open_index(workspace_path).forget_all_but([])
+        _remove_pace(root / PACE)
     return gone
 
 
@@ -251,7 +262,15 @@ def _remove(folder: Path) -> None:
 
     What it is found by goes last: a removal that is cut off can be done again.
     """
-    for pattern in (SHARD, DAMAGED, NETWORK, TEMPORARY, DESCRIPTION):
+    for pattern in (SHARD, HINT, DAMAGED, NETWORK, TEMPORARY, DESCRIPTION):
+        for path in folder.glob(pattern):
+            remove(path)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _remove_pace(folder: Path) -> None:
+    for pattern in ("?" * 16 + ".json", TEMPORARY):
         for path in folder.glob(pattern):
             remove(path)
     with contextlib.suppress(OSError):

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from carlib import __version__
 from carlib.bottlenecks.run import BLOCK, Run
+from carlib.data.addresses import is_address
+from carlib.data.sources import Source
 from carlib.errors import ClusterError, OptionError
 from carlib.messages import say
 
@@ -72,7 +74,7 @@ def compute(
     _await_shards(run, rows)
     for row in rows:
         if row not in run.errors and run.lacks(row):
-            name = run.sources[row].name
+            name = run.sources[row].shown
             run.errors[row] = f"{name} was computed, and the workspace doesn't show it."
 
 
@@ -268,7 +270,7 @@ class _Spread:
         elif rows is not self.alone:
             self.suspects.append(rows)
         else:
-            name = self.run.sources[rows[0]].name
+            name = self.run.sources[rows[0]].shown
             error = f"{name} killed the workers that were to compute it."
             self.run.errors[rows[0]] = error
             self.run.bar.update()
@@ -278,8 +280,9 @@ class _Spread:
         for place, row in enumerate(rows):
             run.keys[row] = report.keys[place]
         for place, error in report.errors.items():
-            name = run.sources[rows[place]].name
-            run.errors[rows[place]] = error.replace(_place(name), name)
+            source = run.sources[rows[place]]
+            there = Source(_place(source.name)).shown
+            run.errors[rows[place]] = error.replace(there, source.shown)
         run.copies.update(rows[place] for place in report.copies)
         for place in report.computed:
             run.note_computed(rows[place])
@@ -310,7 +313,7 @@ class _Devices(dict[Path, int]):
 
 def _place(name: str) -> str:
     """Return what a path is anywhere: workers stand in other folders."""
-    return name if "://" in name else str(Path(name).absolute())
+    return name if is_address(name) else str(Path(name).absolute())
 
 
 def _in_words(answer: Any) -> str:

@@ -89,7 +89,7 @@ def extract(
             or at the process's end: a server's calls are many and small.
         client: Whose workers compute; see `cluster`.
     """
-    began, index = time.monotonic(), open_index(workspace_path)
+    began, index = time.monotonic(), open_index(workspace_path, len(sources))
     opened = [open_shards(workspace_path, b, look=reuse) for b in backbones]
     lanes = [Lane(*pair, hold_back) for pair in zip(backbones, opened, strict=True)]
     run = Run(sources, lanes, augment == "flip", index, on_photo)

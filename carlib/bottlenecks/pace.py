@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from carlib.bottlenecks.cache import root_of
+from carlib.bottlenecks.cache import PACE, root_of
 from carlib.errors import OutputError
 from carlib.files import write_json
 from carlib.reading import read_json
@@ -37,7 +37,7 @@ class Pace:
         self._path: Path | None = None
         if workspace_path is not None:
             name = f"{what.hexdigest()[:16]}.json"
-            self._path = root_of(workspace_path) / "pace" / name
+            self._path = root_of(workspace_path) / PACE / name
 
     def told(self, n_cached: int, n_computed: int, seconds: float) -> str:
         """Return what there is to say of a run's time, after its counts; keep it.

@@ -144,7 +144,7 @@ class Run:
         """Name the photos that were read, and whose features are no numbers."""
         for row in rows:
             if row not in self.errors and self.lacks(row):
-                name = self.sources[row].name
+                name = self.sources[row].shown
                 self.errors[row] = f"{name} has features that are not numbers."
 
     def features(self) -> Features:
@@ -165,10 +165,17 @@ class Lane:
     """A backbone's part of a run: what waits for its engine, is there, awaits a shard.
 
     Closing it, on an interrupt too, writes what was computed, or holds it back.
+
+    Args:
+        hold_back: As of `extract`.
+        watch: Take up what others write meanwhile: they may have the same photos.
     """
 
-    def __init__(self, network: Network, shards: Shards, hold_back: bool):
-        self.network, self.shards, self._hold_back = network, shards, hold_back
+    def __init__(
+        self, network: Network, shards: Shards, hold_back: bool, watch: bool = True
+    ):
+        self.network, self.shards = network, shards
+        self._hold_back, self._watch = hold_back, watch
         if shards.folder:
             network.keep_in(shards.folder)
         self.under_way: set[bytes] = set()  # photos that are being computed, or were
@@ -219,7 +226,8 @@ class Lane:
         """Write what was computed as a shard, and take up what others wrote."""
         if self._n_bytes:
             self.shards.add(self._parts)
-            self.shards.refresh()
+            if self._watch:
+                self.shards.refresh()
         self._wait_for_a_shard()
 
     def _start(self) -> Iterator[int]:

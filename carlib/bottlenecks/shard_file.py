@@ -1,8 +1,12 @@
 """A shard as a file: rows in a `.npy` whose name is the SHA-256 of all of it.
 
-It is written by an atomic rename, and read in blocks, never mapped.
+It is written by an atomic rename, and read in blocks, never mapped. Beside a large one
+lies a hint, its rows' photos alone, so that it needn't be read to tell where a photo
+may be. Nothing proves a hint: what it promises counts when the shard was read.
 """
 
+import contextlib
+import functools
 import hashlib
 import io
 import os
@@ -19,7 +23,9 @@ from carlib.reading import open_file
 
 BLOCK = 1 << 20  # bytes read at once
 SHARD, DAMAGED = "?" * 64 + ".npy", "?" * 64 + ".damaged"  # as their names go
+HINT = "?" * 64 + ".keys"
 LARGEST = 1 << 30  # bytes; merged ones have half as many
+HINTED = 1 << 20  # bytes of rows from which on there is one: fewer are as soon read
 AGAIN = 9  # times that is looked for what others move meanwhile
 
 
@@ -28,7 +34,10 @@ class ShardError(CarlibError):
 
 
 def write_shard(folder: Path, parts: Sequence[np.ndarray], prefix: str = "") -> Path:
-    """Write rows, given in parts, as one `.npy` whose name is its SHA-256."""
+    """Write rows, given in parts, as one `.npy` whose name is its SHA-256.
+
+    A large one gets its hint, but for what has a prefix: that is no shard.
+    """
     header = header_of(parts[0].dtype, sum(map(len, parts)))
     digest = hashlib.sha256(header)
     for part in parts:
@@ -36,7 +45,49 @@ def write_shard(folder: Path, parts: Sequence[np.ndarray], prefix: str = "") -> 
     path = folder / f"{prefix}{digest.hexdigest()}.npy"
     make_way(path)
     write_bytes(path, header, *(part.data for part in parts))
+    if not prefix and sum(part.nbytes for part in parts) >= HINTED:
+        write_hint(path, [part["photo"] for part in parts])
     return path
+
+
+def write_hint(path: Path, photos: Sequence[np.ndarray]) -> None:
+    """Write which photos a shard's rows are of, uint8 (n, 32) each, where that can be.
+
+    Without it the shard is read instead.
+    """
+    with contextlib.suppress(OSError):  # a full disk, or a folder of that name
+        make_way(hint_of(path))
+        write_bytes(hint_of(path), *(part.tobytes() for part in photos))
+
+
+def read_hint(path: Path, dtype: np.dtype, size: int) -> np.ndarray | None:
+    """Return which photos a shard's rows may be of, uint8 (n, 32).
+
+    None: there is no hint, or one that can't be of a shard of that size.
+
+    Args:
+        dtype: What a row is.
+        size: The shard's, in bytes.
+    """
+    expected = 32 * count_rows(size, dtype)
+    if expected and HINTED <= size <= LARGEST:
+        with contextlib.suppress(OSError), open_file(hint_of(path)) as file:
+            if os.fstat(file.fileno()).st_size == expected:
+                data = file.read(expected) or b""
+                if len(data) == expected:
+                    return np.frombuffer(data, np.uint8).reshape(-1, 32)
+    return None
+
+
+def remove_hint(path: Path) -> None:
+    """Remove a shard's hint, if it has one."""
+    with contextlib.suppress(OSError):
+        hint_of(path).unlink(missing_ok=True)
+
+
+def hint_of(path: Path) -> Path:
+    """Return where a shard's hint lies."""
+    return path.with_suffix(".keys")
 
 
 def read_shard(
@@ -107,7 +158,12 @@ def row_type(folder: Path | None, n_features: int) -> np.dtype:
 
 def count_rows(size: int, dtype: np.dtype) -> int:
     """Return how many rows a shard of so many bytes holds."""
-    return max(0, (size - len(header_of(dtype, 0))) // dtype.itemsize)
+    return max(0, (size - _header_bytes(dtype)) // dtype.itemsize)
+
+
+@functools.lru_cache(16)
+def _header_bytes(dtype: np.dtype) -> int:
+    return len(header_of(dtype, 0))
 
 
 def header_of(dtype: np.dtype, count: int) -> bytes:

@@ -7,7 +7,7 @@ shards only, and a flipped bit is noticed. Two shards may hold the same photo: a
 feature depends on the photo's bytes and the fingerprint alone, both are right.
 
 Shards are read in blocks, never mapped: what was computed is not in memory, but for the
-32 bytes a photo that say where it lies.
+48 bytes a photo that say where it lies.
 """
 
 import contextlib
@@ -16,26 +16,30 @@ from pathlib import Path
 
 import numpy as np
 
+from carlib.bottlenecks.open_folder import OpenFolder, could_not_keep, rows_of
 from carlib.bottlenecks.shard_file import (
     AGAIN,
-    BLOCK,
+    HINT,
+    HINTED,
+    LARGEST,
+    SHARD,
     ShardError,
     header_of,
+    read_hint,
     read_shard,
+    remove_hint,
     row_type,
     size_of,
+    write_hint,
     write_shard,
 )
-from carlib.bottlenecks.shard_folder import (
-    OpenFolder,
-    ShardFolder,
-    could_not_keep,
-    rows_of,
-)
+from carlib.bottlenecks.shard_folder import ShardFolder
+from carlib.bottlenecks.tables import Tables, as_words
 from carlib.errors import DataError
 from carlib.files import mapped_array
 from carlib.reading import open_file
 
+BLOCK = 1 << 24  # bytes of features that are gathered at once, a shard opened once
 GAP = 8  # rows that are read along rather than jumped over
 MAPPED = 64 << 20  # bytes of features from which on they lie in a file
 MERGED = 256 << 20  # bytes of a shard that is large enough
@@ -72,13 +76,18 @@ class Shards:
             self.refresh()
 
     def __contains__(self, key: bytes) -> bool:
-        return key in self._known.places or key in self._memory or key in self._held
+        return self._in_memory(key) is not None or self._known.place(key) >= 0
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter({**self._held, **self._memory, **self._known.places})
+        in_memory = {**self._held, **self._memory}
+        yield from in_memory
+        yield from (key for key in self._known if key not in in_memory)
+
+    def _in_memory(self, key: bytes) -> np.ndarray | None:
+        return self._memory.get(key, self._held.get(key))
 
     @property
     def shards(self) -> list[Path]:
@@ -106,6 +115,14 @@ class Shards:
         if self._look or anew:
             self._known.refresh(anew)
 
+    def verify(self, below: int = LARGEST + 1) -> None:
+        """Read all shards of fewer bytes, and set aside what is damaged."""
+        self._known.read_hinted(below)
+
+    def may_hold(self, keys: np.ndarray) -> np.ndarray:
+        """Tell of photos, uint8 (n, 32), if they lie here, as far as hints say."""
+        return self._known.may_hold(keys)
+
     def rows(self, keys: Sequence[bytes], features: np.ndarray) -> np.ndarray:
         """Return photos' keys and features (n, d) as rows to `add`."""
         return rows_of(keys, features, self.dtype)
@@ -113,7 +130,7 @@ class Shards:
     def add(self, parts: Sequence[np.ndarray]) -> None:
         """Write rows as one shard and take it up; in memory if the disk refuses."""
         if shard := self._written(parts):
-            self._known.enter(shard, [key for part in parts for key in _keys_of(part)])
+            self._known.enter(shard, np.concatenate([part["photo"] for part in parts]))
         else:
             self._remember(parts)
 
@@ -174,9 +191,11 @@ class Shards:
     def merge(self, large: int) -> None:
         """Merge shards smaller than `large` bytes; see `cache.compact_cache`.
 
-        A merged shard's rows are sorted and each photo's first is kept: of the same
+        A merged shard's rows are sorted and each photo's last is kept: of the same
         shards every process makes the same one. So of two that merge at once neither
         can remove the last file that holds a photo.
+
+        Hints of shards that are gone go, too, and large ones get theirs.
         """
         sizes = {path: size_of(path) for path in self.shards}
         small = sorted(path for path, size in sizes.items() if size < large)
@@ -186,6 +205,18 @@ class Shards:
                 group.append(small.pop(0))
             if len(group) > 1:
                 self._merge(group)
+        self._mend_hints()
+
+    def _mend_hints(self) -> None:
+        for hint in self.folder.glob(HINT):
+            if not hint.with_suffix(".npy").exists():
+                remove_hint(hint)
+        for path in self.folder.glob(SHARD):
+            size = size_of(path)
+            if size >= HINTED and read_hint(path, self.dtype, size) is None:
+                with contextlib.suppress(OSError, ShardError):
+                    rows = read_shard(path, self.dtype, path.stem)
+                    write_hint(path, [block["photo"].copy() for block in rows])
 
     def _merge(self, group: list[Path]) -> None:
         try:
@@ -193,11 +224,12 @@ class Shards:
         except (OSError, ShardError):  # another process merges, too
             return
         rows = np.concatenate(blocks)
-        _, firsts = np.unique(rows["photo"].copy().view("V32"), return_index=True)
-        written = write_shard(self.folder, [rows[firsts]])
+        del blocks
+        written = write_shard(self.folder, [rows[_lasts(rows["photo"])]])
         for path in group:
             if path != written:
                 path.unlink(missing_ok=True)
+                remove_hint(path)
 
     def _block(self, keys: Sequence[bytes]) -> np.ndarray:
         """Return a few photos' features, wherever other processes merged them to."""
@@ -214,16 +246,17 @@ class Shards:
     def _read(self, keys: Sequence[bytes]) -> np.ndarray:
         """Return a few photos' features, reading each shard from first to last."""
         features = np.full((len(keys), self.n_features), np.nan, np.float32)
-        wanted: list[tuple[int, int]] = []
-        for i, key in enumerate(keys):
-            found = self._memory.get(key, self._held.get(key))
-            if found is not None:
-                features[i] = found
-            elif key:
-                wanted.append((self._known.places[key], i))
-        for shard, run in _by_shard(sorted(wanted)):
-            places, rows = np.array(run).T
-            features[rows] = self._rows(self.shards[shard], places)
+        own = {i: f for i, f in enumerate(map(self._in_memory, keys)) if f is not None}
+        for i, found in own.items():
+            features[i] = found
+        wanted = np.array([i for i, k in enumerate(keys) if k and i not in own], int)
+        photos = np.frombuffer(b"".join(keys[i] for i in wanted), np.uint8)
+        places = self._known.find(photos.reshape(-1, 32))
+        if (places < 0).any():
+            raise FileNotFoundError
+        for shard, run in _by_shard(places):
+            rows = self._rows(self._known.path(shard), places[run] & 0xFFFFFFFF)
+            features[wanted[run]] = rows
         return features
 
     def _rows(self, shard: Path, places: np.ndarray) -> np.ndarray:
@@ -265,15 +298,18 @@ def _keys_of(rows: np.ndarray) -> list[bytes]:
     return [data[i : i + 32] for i in range(0, len(data), 32)]
 
 
-def _by_shard(
-    wanted: list[tuple[int, int]],
-) -> Iterator[tuple[int, list[tuple[int, int]]]]:
-    """Group ascending (place, row) by shard; yield its position and its own places."""
-    start = 0
-    while start < len(wanted):
-        shard = wanted[start][0] >> 32
-        stop = start
-        while stop < len(wanted) and wanted[stop][0] >> 32 == shard:
-            stop += 1
-        yield shard, [(p & 0xFFFFFFFF, row) for p, row in wanted[start:stop]]
-        start = stop
+def _lasts(photos: np.ndarray) -> np.ndarray:
+    """Return the position of each photo's last row, in the photos' order."""
+    found = Tables(4, 5)
+    numbers = np.arange(len(photos), dtype=np.uint64)
+    found.add(np.column_stack([as_words(photos), numbers]))
+    return found.distinct()[:, 4]
+
+
+def _by_shard(places: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the number of each shard, and which of the places are its, ascending."""
+    order = np.argsort(places)
+    shards = places[order] >> 32
+    for run in np.split(order, np.flatnonzero(np.diff(shards)) + 1):
+        if len(run):
+            yield int(places[run[0]] >> 32), run

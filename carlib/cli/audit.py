@@ -1,7 +1,5 @@
 """The command `carlib audit`: what is wrong with the data, before it's trained on."""
 
-from pathlib import Path
-
 import click
 
 from carlib.cli import terminal
@@ -63,7 +61,7 @@ def audit(
     from carlib.data.table import load_index
 
     with stdout_kept(as_json):
-        folder = Path(locate_data(data))
+        folder = locate_data(data)
         known = decisions_in(folder, decisions)
         photos = load_index(folder, test=True)
         found = audit(photos, arch, workspace_path=workspace, decisions=known)

@@ -83,7 +83,7 @@ def clinic(
     if not worth:
         terminal.check_output(Path(output))
     with stdout_kept(as_json):
-        folder = Path(locate_data(data))
+        folder = locate_data(data)
         photos = load_index(folder)
         if worth:
             figures, text = _worth(photos, worth, arch, workspace)

@@ -57,7 +57,9 @@ def predict(
 ) -> None:
     """Name the damage in each PHOTO by MODEL, a saved one.
 
-    A PHOTO is a file, a folder of them, or - for one photo on stdin.
+    A PHOTO is a file, a folder or a tar of them, or - for one photo on stdin. A file,
+    folder or tar may have an address, such as s3://bucket/photo.jpg; a folder's ends
+    in a slash.
 
     With --csv there may be any number of photos, a - stands for their paths on stdin,
     and one that can't be read is a row that says why. The same command again goes on
@@ -104,15 +106,14 @@ def _listed(photo: str) -> list[str]:
 
 
 def files_of(photo: str) -> list[str]:
-    """Return the files that an argument names: itself, or a folder's photos.
+    """Return the files that an argument names: itself, or a folder's or tar's photos.
 
     Raises:
-        ImageError: A folder without a photo.
+        CarlibError: As from `photos_in`.
     """
-    from carlib.data.sources import photos_in
+    from carlib.data.sources import holds_photos, photos_in
 
-    folder = Path(photo)
-    return [str(path) for path in photos_in(folder)] if folder.is_dir() else [photo]
+    return photos_in(photo) if holds_photos(photo) else [photo]
 
 
 def content_of(name: str) -> Any:

@@ -15,6 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from carlib import interrupts
+from carlib.data.addresses import is_address
 from carlib.errors import (
     CarlibError,
     DataError,
@@ -41,13 +42,14 @@ on_error_option = option(
 
 
 class FilePath(click.ParamType):
-    """A path, in which a ~ at the beginning stands for the home folder."""
+    """A path, in which a ~ at the beginning stands for the home folder; an address."""
 
     name = "path"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
         """Return the path with the home folder's own."""
-        return str(as_path(value)) if value != "-" else value
+        is_path = value != "-" and not is_address(value)
+        return str(as_path(value)) if is_path else value
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -234,11 +236,11 @@ def of_subset(photos: "pd.DataFrame", subset: str, data: str) -> "pd.DataFrame":
     return chosen.reset_index(drop=True)
 
 
-def decisions_in(folder: Path, named: str | None) -> str | None:
+def decisions_in(folder: Path | str, named: str | None) -> str | None:
     """Return the file of decisions that was named, else the data's own, if any."""
     from carlib.data.decisions import NAME
 
-    own = folder / NAME
+    own = Path(folder) / NAME
     return named or (str(own) if own.is_file() else None)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from carlib.data.contents import content_hashes
-from carlib.data.folder import PhotoFolder
 from carlib.data.index import SUBSETS, Problem, Row
 from carlib.data.labels import normal_label
-from carlib.data.walk import OTHER_PICTURES, Walk, left_out_text, walk
+from carlib.data.listed import Place
+from carlib.data.walk import OTHER_PICTURES, Walk, left_out_text
 from carlib.errors import DataError
 from carlib.messages import say
 
@@ -18,38 +18,36 @@ VALIDATION_SHARE = 0.2  # of the photos of a class, by their content
 SPLITS = {name: subset for name, subset in SUBSETS.items() if len(name) > 1}
 
 
-def read_class_folders(
-    root: Path, photos: PhotoFolder
-) -> tuple[list[Row], list[Problem]]:
+def read_class_folders(photos: Place) -> tuple[list[Row], list[Problem]]:
     """Return the photos with their classes and subsets, and what is wrong with others.
 
     Raises:
         DataError: There aren't two classes, or the folders are train and val alone.
     """
-    found = walk(root)
+    found = photos.walk()
     loose = [path for path in found.photos if len(path.parts) == 1]
     inside = [path for path in found.photos if len(path.parts) > 1]
     by_subset = {path.parts[0].casefold() for path in inside} <= SPLITS.keys()
     if by_subset and any(len(path.parts) == 2 for path in inside):
-        raise _subsets_alone(root, inside)
+        raise _subsets_alone(photos, inside)
     level = 1 if by_subset else 0
     rows, problems = _rows(inside, level, photos)
     problems += _lost_classes(found, level)
     if len({row.label for row in rows}) < 2 and not problems:
-        raise _no_data(root)
+        raise _no_data(photos)
     left_out = [
         *found.left_out,
         *((path, "photo beside the folders") for path in loose),
     ]
     if left_out:
-        say(f"{root.as_posix()}: {left_out_text(left_out)}")
+        say(f"{photos.called}: {left_out_text(left_out)}")
     if problems or by_subset:
         return rows, problems
-    return _draw_subsets(root, rows), problems
+    return _draw_subsets(photos, rows), problems
 
 
 def _rows(
-    paths: Sequence[Path], level: int, photos: PhotoFolder
+    paths: Sequence[Path], level: int, photos: Place
 ) -> tuple[list[Row], list[Problem]]:
     """Return a row a photo; its class is the folder at a level, and all inside it."""
     rows, problems = [], []
@@ -81,27 +79,28 @@ def _lost_classes(found: Walk, level: int) -> Iterator[Problem]:
             yield Problem(0, f"{name} holds only {each}: save them as JPEG or PNG")
 
 
-def _subsets_alone(root: Path, paths: Sequence[Path]) -> DataError:
+def _subsets_alone(photos: Place, paths: Sequence[Path]) -> DataError:
     names = ", ".join(sorted({path.parts[0] for path in paths}))
     return DataError(
-        f"Expected folders named like classes in {root}. Received: {names}, which are "
-        "subsets, with photos in them.",
+        f"Expected folders named like classes in {photos.called}. Received: {names}, "
+        "which are subsets, with photos in them.",
         hint="Put a folder a class into each, such as train/door_dent/1.jpeg.",
     )
 
 
-def _no_data(root: Path) -> DataError:
-    names = sorted(path.name for path in root.iterdir())
+def _no_data(photos: Place) -> DataError:
+    names = photos.at_top()
     found = ", ".join(names[:5]) + ", …" * (len(names) > 5) if names else "nothing"
     return DataError(
-        f"{root} holds neither index.csv nor two sub-folders with photos, but {found}.",
+        f"{photos.called} holds neither index.csv nor two sub-folders with photos, but "
+        f"{found}.",
         hint="Its index.csv has the columns image,class,subset.",
     )
 
 
-def _draw_subsets(root: Path, rows: list[Row]) -> list[Row]:
+def _draw_subsets(photos: Place, rows: list[Row]) -> list[Row]:
     table = pd.DataFrame(rows)
-    table["image_path"] = [str(root / image) for image in table.image]
+    table["image_path"] = [photos.path_of(image) for image in table.image]
     table["key"] = content_hashes(table)
     by_class = table.groupby("label").key
     least, most = by_class.transform("min"), by_class.transform("max")

@@ -6,14 +6,17 @@ Names, paths and the order of rows have no say in either.
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from carlib.data.index import Row
-from carlib.errors import DataError, OptionError
+from carlib.data.listed import Place
+from carlib.data.photos import photo_key, read_content, readers, usable_cores
+from carlib.data.sources import Source
+from carlib.data.stores import AT_ONCE
+from carlib.errors import DataError, ImageError, OptionError
 from carlib.reading import sha256_of
 
 
@@ -54,29 +57,52 @@ def held_out(
 
 
 def content_hashes(photos: pd.DataFrame) -> list[str]:
-    """Return the SHA-256 of each photo's file, 64 hex digits, in the order of rows.
+    """Return the SHA-256 of each photo's bytes, 64 hex digits, in the order of rows.
 
     Raises:
         DataError: Some can't be read; all of them are named.
     """
     hashes, problems = [], []
-    for path in photos.image_path:
-        try:
-            hashes.append(sha256_of(path))
-        except OSError as error:
-            problems.append(f"{path}: {error.strerror}")
+    for said, is_wrong in _hashed(photos.image_path):
+        (problems if is_wrong else hashes).append(said)
     if problems:
         raise DataError(f"{len(problems):,} photos can't be read.", problems)
     return hashes
 
 
-def copies(root: Path, rows: Sequence[Row]) -> list[list[Row]]:
+def _hashed(paths: Iterable[Any]) -> Iterable[tuple[str, bool]]:
+    """Return each photo's hash, or what is wrong and True; addresses many at once."""
+    sources = [Source(str(path)) for path in paths]
+    if all(source.is_file for source in sources):
+        return map(_hash_or_fault, sources)
+    with readers(max(usable_cores(), AT_ONCE)) as pool:
+        return list(pool.map(_hash_or_fault, sources))
+
+
+def _hash_or_fault(source: Source) -> tuple[str, bool]:
+    try:
+        return _hash_of(source), False
+    except OSError as error:
+        return f"{source.shown}: {error.strerror}", True
+    except ImageError as error:
+        return error.message, True
+
+
+def _hash_of(source: Source) -> str:
+    if source.is_file:
+        return sha256_of(source.name)
+    content, _ = read_content(source)
+    return photo_key(content).hex()
+
+
+def copies(place: Place, rows: Sequence[Row]) -> list[list[Row]]:
     """Return the rows whose files have the same bytes, group by group.
 
-    Only files of the same size are read.
+    Only files of the same size are read; of a store none, `split` and `audit` do.
     """
-    same_size = _groups(rows, lambda row: _size(root / row.image))
-    return _groups(itertools.chain(*same_size), lambda row: file_hash(root / row.image))
+    same_size = _groups(rows, lambda row: place.size_of(row.image))
+    same = itertools.chain(*same_size)
+    return _groups(same, lambda row: file_hash(place.path_of(row.image)))
 
 
 def _groups(rows: Iterable[Row], key: Callable[[Row], Any]) -> list[list[Row]]:
@@ -87,16 +113,7 @@ def _groups(rows: Iterable[Row], key: Callable[[Row], Any]) -> list[list[Row]]:
     return [group for key, group in groups.items() if key and len(group) > 1]
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file, 64 hex digits, or "" where it can't be read."""
-    try:
-        return sha256_of(path)
-    except OSError:
-        return ""
+def file_hash(path: str) -> str:
+    """Return the SHA-256 of a photo, 64 hex digits, or "" where it can't be read."""
+    said, is_wrong = _hash_or_fault(Source(path))
+    return "" if is_wrong else said

@@ -4,12 +4,17 @@ import functools
 import os
 import posixpath
 import re
+import stat
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
 from carlib.data.labels import alike
-from carlib.data.walk import PHOTO_SUFFIXES, walk
+from carlib.data.walk import PHOTO_SUFFIXES, Walk, walk
+from carlib.errors import DataError
+
+INDEX = "index.csv"
+MAX_INDEX = 512 * 2**20
 
 
 class PhotoFolder:
@@ -23,6 +28,55 @@ class PhotoFolder:
         self.root, self.real = root, root.resolve()
         self._listings: dict[str, _Listing] = {}
         self._folders = {"": ""}  # as an index has them: as they are on the disk
+
+    @property
+    def called(self) -> str:
+        """What messages call it."""
+        return self.root.as_posix()
+
+    @property
+    def has_index(self) -> bool:
+        """Whether there is an index.csv, if only a link that leads nowhere."""
+        return os.path.lexists(self.root / INDEX)
+
+    def index(self) -> bytes:
+        """Return the content of index.csv.
+
+        Raises:
+            DataError: It can't be read, or is a link out of the folder: an error would
+                show that file's lines.
+        """
+        path = self.root / INDEX
+        try:
+            self.check_inside(path, path.name)
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise DataError(f"{path} is a folder or a device, not a file.")
+            if path.stat().st_size > MAX_INDEX:
+                raise DataError(f"{path} has more than {MAX_INDEX:,} bytes.")
+            return path.read_bytes()
+        except LookupError as error:
+            raise DataError(f"{path}: {error}.") from error
+        except OSError as error:
+            raise DataError(f"{path} can't be read: {error.strerror}.") from error
+
+    def walk(self) -> Walk:
+        """Return what lies in the folder."""
+        return walk(self.root)
+
+    def at_top(self) -> list[str]:
+        """Return the names of what lies in the folder itself, sorted."""
+        return sorted(path.name for path in self.root.iterdir())
+
+    def path_of(self, image: str) -> str:
+        """Return what a photo, as `find` names it, is read by."""
+        return (self.root / image).as_posix()
+
+    def size_of(self, image: str) -> int:
+        """Return a photo's bytes; 0 where they aren't known."""
+        try:
+            return (self.root / image).stat().st_size
+        except OSError:
+            return 0
 
     def find(self, name: str) -> str:
         """Return a photo's path inside the folder, with the names that are on the disk.
@@ -63,14 +117,8 @@ class PhotoFolder:
         """Return a name as a path from the folder on."""
         if re.match(r"\w{2,}://", name):
             raise LookupError(f"{name} is an address: download it into the folder")
-        path = posixpath.normpath(name.replace("\\", "/"))
-        for root in (self.root.absolute().as_posix(), self.real.as_posix()):
-            path = path.removeprefix(f"{root.rstrip('/')}/")
-        if path.startswith("/") or re.match(r"[A-Za-z]:", path):
-            raise LookupError(f"{name} is an absolute path out of the data folder")
-        if re.match(r"\.\.(/|$)", path):
-            raise LookupError(f"{name} leads out of the data folder")
-        return path
+        roots = (self.root.absolute().as_posix(), self.real.as_posix())
+        return relative_name(name, roots)
 
     def _folder(self, folder: str, path: str) -> str:
         """Return a folder with the names that are on the disk."""
@@ -118,6 +166,18 @@ class PhotoFolder:
             for name in {alike(path.name), alike(path.stem)}:
                 found.setdefault(name, []).append(path.as_posix())
         return found
+
+
+def relative_name(name: str, roots: Iterable[str]) -> str:
+    """Return a name as a path from the folder on, which has these absolute paths."""
+    path = posixpath.normpath(name.replace("\\", "/"))
+    for root in roots:
+        path = path.removeprefix(f"{root.rstrip('/')}/")
+    if path.startswith("/") or re.match(r"[A-Za-z]:", path):
+        raise LookupError(f"{name} is an absolute path out of the data folder")
+    if re.match(r"\.\.(/|$)", path):
+        raise LookupError(f"{name} leads out of the data folder")
+    return path
 
 
 class _Listing:

@@ -57,7 +57,8 @@ def near_pairs(hashes: np.ndarray, most: int = SAME) -> np.ndarray:
     """Find the pairs of pictures that differ by few bits, or do if one is mirrored.
 
     All pairs are compared, some 60 million a second: no index finds every pair of so
-    many bits that may differ. The memory needed doesn't grow with their number.
+    many bits that may differ; `data.buckets` is for more pictures than 65,536. The
+    memory needed doesn't grow with their number.
 
     Args:
         hashes: uint64 (n, 4), as from `picture_hash`.

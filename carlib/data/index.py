@@ -3,14 +3,13 @@
 import csv
 import io
 import re
-import stat
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from carlib.data.folder import PhotoFolder
 from carlib.data.labels import alike, groups, label_fault, normal_label
+from carlib.data.listed import Place
 from carlib.errors import DataError
 
 FIELDS = ("image", "class", "subset")
@@ -23,7 +22,6 @@ ALIASES = {
     "class": ("label", "labels", "category", "class_name", "damage_class", "target"),
     "subset": ("split", "set", "dataset", "fold", "partition"),
 }
-MAX_BYTES = 512 * 2**20
 
 
 class Row(NamedTuple):
@@ -46,18 +44,19 @@ class Problem(NamedTuple):
 
 
 def read_index(
-    path: Path, photos: PhotoFolder, columns: Mapping[str, str]
+    path: Path | str, photos: Place, columns: Mapping[str, str]
 ) -> tuple[list[Row], list[Problem]]:
     """Return the rows of an index.csv that are right, and what is wrong with others.
 
     Args:
+        path: What messages call it.
+        photos: Where it lies, and the photos.
         columns: Other names for its columns; see `load_index`.
 
     Raises:
         DataError: It can't be read at all, lies elsewhere, or lacks a column.
     """
-    _check_place(path, photos)
-    records = _records(_text(path))
+    records = _records(_text(path, photos.index()))
     _, header = next(records, (0, []))
     where = _columns(header, path, columns)
     rows, problems = [], []
@@ -76,22 +75,9 @@ def read_index(
     return rows, problems
 
 
-def _check_place(path: Path, photos: PhotoFolder) -> None:
-    """Refuse a link out of the folder: an error would show that file's lines."""
-    try:
-        photos.check_inside(path, path.name)
-    except LookupError as error:
-        raise DataError(f"{path}: {error}.") from error
-
-
-def _text(path: Path) -> str:
+def _text(path: Path | str, data: bytes) -> str:
     hint = "Save it as UTF-8; in Excel: CSV UTF-8 (comma delimited)."
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise DataError(f"{path} is a folder or a device, not a file.")
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path} has more than {MAX_BYTES:,} bytes.")
-        data = path.read_bytes()
         if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:2]:
             raise DataError(f"{path} is UTF-16.", hint=hint)
         return data.decode("utf-8-sig")
@@ -100,8 +86,6 @@ def _text(path: Path) -> str:
         byte = data[error.start]
         text = f"{path}, line {line}: byte 0x{byte:02x} is not UTF-8."
         raise DataError(text, hint=hint) from error
-    except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror}.") from error
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str] | csv.Error]]:
@@ -120,7 +104,7 @@ def _records(text: str) -> Iterator[tuple[int, list[str] | csv.Error]]:
 
 
 def _columns(
-    header: list[str] | csv.Error, path: Path, columns: Mapping[str, str]
+    header: list[str] | csv.Error, path: Path | str, columns: Mapping[str, str]
 ) -> list[int]:
     """Return where image, class and subset stand in a record."""
     if isinstance(header, csv.Error):
@@ -152,9 +136,7 @@ def _column_hint(names: list[str]) -> str:
     return f"Rename {each}; or, in Python, pass load_index(..., columns={meant})."
 
 
-def _row(
-    line: int, fields: list[str], photos: PhotoFolder
-) -> tuple[Row, Sequence[str]]:
+def _row(line: int, fields: list[str], photos: Place) -> tuple[Row, Sequence[str]]:
     image, label, subset = fields
     faults = [f"{n} is empty" for n, v in zip(FIELDS, fields, strict=True) if not v]
     letter = SUBSETS.get(subset.casefold(), "")

@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 
 from carlib.archives import checked_zip, unzip
+from carlib.data.addresses import folder_fault, is_address, shown
+from carlib.data.tars import is_tar
 from carlib.data.walk import PHOTO_SUFFIXES, is_junk
 from carlib.downloads import DownloadError, await_answer, download
 from carlib.errors import ArchiveError, DataError
@@ -24,23 +26,25 @@ NOTICE = (
 
 def locate_data(
     source: str | os.PathLike = "auto", *, home: str | os.PathLike | None = None
-) -> Path:
+) -> Path | str:
     """Find the photos, download them if need be, and say which they are and why.
 
     Args:
-        source: A folder or a zip of one; or "download", the workshop's photos; or
-            "sample", the drawn ones; or "auto", the first there is of the environment
-            variable CARLIB_DATA (a folder or zip), the workshop's photos downloaded
-            before, their download, the sample.
+        source: A folder or a zip of one; a tar or several, shards/{000..009}.tar; the
+            address of a folder or of tars, such as s3://bucket/photos; or "download",
+            the workshop's photos; or "sample", the drawn ones; or "auto", the first
+            there is of the environment variable CARLIB_DATA (such a place), the
+            workshop's photos downloaded before, their download, the sample.
         home: Where a zip or the download is unpacked. Default: the folder `data` of the
             checkout that the current folder is in, else `data` in the current folder.
 
     Returns:
-        A folder for `load_index`, relative to the current one where it is near.
+        What `load_index` reads: a folder or tars, relative to the current folder where
+        they are near; an address, which ends in a slash if it's that of a folder.
 
     Raises:
-        DataError: There's nothing at the place named, or the download was asked for by
-            name and failed.
+        DataError: There's nothing at the place named (addresses aren't tried), or the
+            download was asked for by name and failed.
         ArchiveError: The zip is damaged or holds something dangerous.
 
     Example:
@@ -54,16 +58,18 @@ def locate_data(
     elif source == "sample":
         folder, why = sample_folder(), "the drawn sample, as asked for"
     else:
-        folder, why = _given(Path(source), home), "as given"
-    folder = _near(_without_wrapper(folder))
-    say(f"Data: {folder.as_posix()} ({why})")
+        folder, why = _given(source, home), "as given"
+    if isinstance(folder, Path):
+        folder = _near(_without_wrapper(folder))
+    called = folder.as_posix() if isinstance(folder, Path) else folder
+    say(f"Data: {called} ({why})")
     return folder
 
 
-def _automatic(home: Path) -> tuple[Path, str]:
+def _automatic(home: Path) -> tuple[Path | str, str]:
     given = os.environ.get("CARLIB_DATA", "").strip()
     if given:
-        return _given(Path(given), home, "CARLIB_DATA: "), "named by CARLIB_DATA"
+        return _given(given, home, "CARLIB_DATA: "), "named by CARLIB_DATA"
     try:
         return _downloaded(home)
     except (DataError, ArchiveError) as error:
@@ -71,9 +77,11 @@ def _automatic(home: Path) -> tuple[Path, str]:
         return sample_folder(), "the drawn sample instead"
 
 
-def _given(path: Path, home: Path, origin: str = "") -> Path:
-    path = path.expanduser()
-    if path.is_dir():
+def _given(given: str | os.PathLike, home: Path, origin: str = "") -> Path | str:
+    if is_address(str(given)):
+        return _address(str(given), origin)
+    path = Path(given).expanduser()
+    if path.is_dir() or (is_tar(path) and (path.is_file() or "{" in str(path))):
         return path
     if path.is_file():
         return _unpacked(path, home)
@@ -83,6 +91,18 @@ def _given(path: Path, home: Path, origin: str = "") -> Path:
         hint=(f"Did you mean {like}? " if like else "")
         + "Data are a folder or a zip, or one of the words download, sample and auto.",
     )
+
+
+def _address(address: str, origin: str) -> str:
+    """Return an address of data, as that of a folder if it isn't a tar's."""
+    fault = folder_fault(address)
+    if fault or address.lower().endswith(".zip"):
+        why = fault or "a zip, which isn't read there: download it first"
+        raise DataError(
+            f"{origin}expected the address of a folder or a tar. Received: "
+            f"{shown(address)}, {why}"
+        )
+    return address if is_tar(address) else f"{address.rstrip('/')}/"
 
 
 def _like(path: Path) -> Path | None:
@@ -216,7 +236,7 @@ def _index_of(folder: Path) -> str:
 
 def _without_wrapper(folder: Path) -> Path:
     """Go down where a folder was zipped, and not its content."""
-    if (folder / "index.csv").exists():
+    if folder.is_file() or (folder / "index.csv").exists() or "{" in str(folder):
         return folder
     inside = [path for path in folder.iterdir() if not is_junk(path.name)]
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder

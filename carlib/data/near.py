@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from carlib.data.hashes import SHAPE, WORDS, near_pairs, picture_hash
+from carlib.data.buckets import near_links
+from carlib.data.hashes import SHAPE, WORDS, picture_hash
 from carlib.data.photos import read_ahead
 from carlib.data.sources import Source
 from carlib.messages import bar
@@ -62,7 +63,7 @@ def pictures(sources: Sequence[Source], keys: Sequence[bytes] = ()) -> list[byte
     """
     found, hashes = picture_hashes(sources)
     keys = list(keys or found)
-    groups = grouped(len(keys), near_pairs(hashes)[:, :2])
+    groups = grouped(len(keys), near_links(hashes)[:, :2])
     least: dict[int, bytes] = {}
     for key, group in sorted(zip(keys, groups.tolist(), strict=True)):
         least.setdefault(group, key)

@@ -1,7 +1,7 @@
 """Decisions about labels, applied to the photos to train on; no file is changed."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +16,7 @@ MOST_NAMED = 3
 
 
 def patched(
-    root: Path, rows: Sequence[Row], path: str | os.PathLike
+    path_of: Callable[[str], str], rows: Sequence[Row], path: str | os.PathLike
 ) -> tuple[list[Row], list[str]]:
     """Return an index's rows as decisions about labels have them.
 
@@ -25,7 +25,7 @@ def patched(
     no label.
 
     Args:
-        root: The data's folder.
+        path_of: Tells how a row's image is read.
         rows: Of the index.
         path: The decisions; see `read_decisions`.
 
@@ -40,7 +40,7 @@ def patched(
     _check_classes(decisions, {row.label for row in rows}, path)
     labels = decisions[decisions["kind"] == "label"]
     decided = dict(zip(labels["photo"], labels["decision"], strict=True))
-    hashes = [file_hash(root / row.image) for row in rows]
+    hashes = [file_hash(path_of(row.image)) for row in rows]
     found = [decided.get(content, "") for content in hashes]
     after = [_patched(*each) for each in zip(rows, found, strict=True)]
     notes = [*_on_rows(rows, after, found), *_on_strangers(decisions, set(hashes))]

@@ -1,7 +1,7 @@
 """Read photos ahead of the network: file → bytes → key → pixels, on threads.
 
-A photo's file is read once: what is hashed is what is decoded, whatever happens to the
-file meanwhile.
+A photo's file, or what lies at its address, is read once: what is hashed is what is
+decoded, whatever happens to the file meanwhile.
 """
 
 import hashlib
@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from carlib.data import images, opening
+from carlib.data import images, opening, stores, tars
+from carlib.data.addresses import is_address, tars_of
 from carlib.data.images import Shape
 from carlib.data.sources import Source
 from carlib.errors import ImageError
@@ -81,7 +82,7 @@ def read_ahead(
             photo.key = photo_key(content)
             wanted = needed(photo.key)
             made = images.squares(
-                content, itertools.compress(shapes, wanted), source.name
+                content, itertools.compress(shapes, wanted), source.shown
             )
             squares = iter(made)
             photo.squares = [next(squares) if want else None for want in wanted]
@@ -89,7 +90,7 @@ def read_ahead(
             photo.error = error.message
         return photo
 
-    n_threads = usable_cores()
+    n_threads = _n_threads(sources)
     pool = readers(n_threads)
     ahead: deque[Future] = deque()
     left = iter(rows)
@@ -102,6 +103,12 @@ def read_ahead(
             yield from ahead.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _n_threads(sources: Sequence[Source]) -> int:
+    """Return one for each core; more where threads mostly wait for a store."""
+    are_far = any(is_address(source.name) for source in sources[:CHUNK])
+    return max(usable_cores(), stores.AT_ONCE) if are_far else usable_cores()
 
 
 def readers(n_threads: int) -> Executor:
@@ -130,14 +137,29 @@ def usable_cores() -> int:
     return cpu_count()
 
 
+def read_photo(name: str | os.PathLike) -> bytes:
+    """Return the bytes of a photo that is read by its name, such as a path.
+
+    Raises:
+        ImageError, OptionError: As from `read_content`.
+    """
+    content, _ = read_content(Source(str(name)))
+    return bytes(content)
+
+
 def read_content(
     source: Source,
 ) -> tuple[bytes | np.ndarray, os.stat_result | None]:
     """Return a photo's bytes or pixels; of a file, its status from just before, too.
 
     Raises:
-        ImageError: The file can't be read.
+        ImageError: It can't be read.
+        OptionError: It has an address, and the package that reads such is missing.
     """
-    if source.content is None:
+    if source.content is not None:
+        return source.content, None
+    if source.is_file:
         return opening.read_with_status(Path(source.name))
-    return source.content, None
+    if any(tars_of(source.name)):
+        return tars.read_member(source.name), None
+    return stores.read(source.name), None

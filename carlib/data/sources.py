@@ -5,11 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 
-from carlib.data import images, opening
-from carlib.data.walk import left_out_text, walk
+from carlib.data import images, opening, stores, tars
+from carlib.data.addresses import address_fault, is_address, is_plain_file, shown
+from carlib.data.walk import by_suffix, left_out_text, walk
 from carlib.errors import ImageError, OptionError
 from carlib.files import as_path
 from carlib.messages import say
@@ -19,7 +22,8 @@ from carlib.messages import say
 class Source:
     """A photo as it was handed in, and what to call it in a message.
 
-    `content` is None for a file; its path is its name.
+    `content` is None for what is read by its name: a file, an address, a member of a
+    tar (see `carlib.data.addresses`). Any process can read such.
     """
 
     name: str
@@ -27,8 +31,13 @@ class Source:
 
     @property
     def is_file(self) -> bool:
-        """Whether it is a file's path that was handed in."""
-        return self.content is None
+        """Whether it is a file by itself, whose path was handed in."""
+        return self.content is None and is_plain_file(self.name)
+
+    @property
+    def shown(self) -> str:
+        """What to call it in a message: its name, without what may be secret in it."""
+        return shown(self.name)
 
 
 def as_sources(photos: Any) -> list[Source]:
@@ -37,7 +46,9 @@ def as_sources(photos: Any) -> list[Source]:
     One photo is a path, bytes, an open file, pixels (uint8, height × width × 3) or a
     Pillow image. Several are a list of such, a Series, what can be gone through only
     once (`Path.glob`, a generator), an array (n, height, width, 3), a DataFrame with a
-    column image_path, or the path of a folder, which stands for the photos in it.
+    column image_path, or the path of a folder or a tar, which stands for the photos in
+    it. A path may be an address, such as s3://bucket/photos/1.jpeg (see
+    `carlib.data.addresses` for those that are read); that of a folder ends in a slash.
 
     Raises:
         OptionError: Something is none of these; all such are named.
@@ -49,8 +60,8 @@ def as_sources(photos: Any) -> list[Source]:
     """
     if hasattr(photos, "columns"):
         photos = _column(photos)
-    elif _is_path(photos) and not _is_address(photos) and as_path(photos).is_dir():
-        photos = photos_in(as_path(photos))
+    elif _is_path(photos) and holds_photos(str(photos)):
+        photos = photos_in(str(photos))
     elif _is_one_photo(photos):
         photos = [photos]
     elif isinstance(photos, Mapping | Set) or not isinstance(photos, Iterable):
@@ -70,19 +81,42 @@ def _column(table: Any) -> Any:
     )
 
 
-def photos_in(folder: Path) -> list[Path]:
-    """Return the photos in a folder, and say what in it is left out.
+def holds_photos(name: str) -> bool:
+    """Tell whether a path or an address stands for the photos in it."""
+    if is_address(name):
+        return name.endswith("/") or tars.is_tar(name)
+    return as_path(name).is_dir() or (tars.is_tar(name) and as_path(name).is_file())
+
+
+def photos_in(folder: str | os.PathLike) -> list[str]:
+    """Return the photos in a folder or a tar, and say what in it is left out.
 
     Raises:
         ImageError: There are none.
+        ArchiveError: The tar is refused.
+        DataError: The address can't be listed.
     """
-    found = walk(folder)
-    note = left_out_text(found.left_out)
-    if not found.photos:
-        raise ImageError(f"No photos in {folder}.", [note] if note else [])
+    name = str(folder)
+    photos, left_out = _found_in(name)
+    note = left_out_text(left_out)
+    if not photos:
+        raise ImageError(f"No photos in {shown(name)}.", [note] if note else [])
     if note:
-        say(f"{folder}: {note}")
-    return [folder / path for path in found.photos]
+        say(f"{shown(name)}: {note}")
+    return photos
+
+
+def _found_in(folder: str) -> tuple[list[str], list[tuple[Path, str]]]:
+    if tars.is_tar(folder) and (is_address(folder) or not as_path(folder).is_dir()):
+        folder = folder if is_address(folder) else str(as_path(folder))
+        found = tars.walk_tar(folder)
+        return [f"{folder}/{path.as_posix()}" for path in found.photos], found.left_out
+    if is_address(folder):
+        entries = stores.listed(folder)
+        photos, left_out = by_suffix(entries)
+        return [entries[path.as_posix()].address for path in photos], left_out
+    photos, left_out = walk(as_path(folder))
+    return [str(as_path(folder) / path) for path in photos], left_out
 
 
 def _rows(photos: Iterable[Any]) -> Iterator[Any]:
@@ -107,9 +141,7 @@ def _as_source(photo: Any, number: int) -> Source | None:
     """Return a photo with its name; None if it is none."""
     name = f"photo {number}"
     if _is_path(photo):
-        name = str(photo)
-        at_home = str(as_path(name)) if name.startswith("~") else name
-        return None if _is_address(name) else Source(at_home)
+        return _named_source(str(photo))
     if isinstance(photo, bytes | bytearray | memoryview):
         return Source(name, bytes(photo))
     if isinstance(photo, np.ndarray):
@@ -119,6 +151,15 @@ def _as_source(photo: Any, number: int) -> Source | None:
     if _is_pillow(photo):
         return Source(name, images.from_pillow(photo, name))
     return None
+
+
+def _named_source(name: str) -> Source | None:
+    """Return what is read by its name; None: an address that isn't read."""
+    if is_address(name):
+        return None if address_fault(name) else Source(name)
+    if name.lower().startswith("file://"):
+        return Source(url2pathname(urlsplit(name).path))
+    return Source(str(as_path(name)) if name.startswith("~") else name)
 
 
 def _content_of(file: Any, name: str) -> bytes:
@@ -132,10 +173,6 @@ def _content_of(file: Any, name: str) -> bytes:
 
 def _is_path(photo: Any) -> bool:
     return isinstance(photo, str | os.PathLike)
-
-
-def _is_address(photo: Any) -> bool:
-    return str(photo)[:8].lower().startswith(("http://", "https://", "ftp://", "data:"))
 
 
 def _is_open_file(photo: Any) -> bool:
@@ -156,13 +193,14 @@ def _is_one_photo(photos: Any) -> bool:
 def _kind_of(photo: Any) -> str:
     """Return what something is that is no photo, in a word or two."""
     if _is_path(photo):
-        return f"an address ({photo}): download it first"
+        name = str(photo)
+        return f"{address_fault(name)} ({shown(name)})"
     return "None" if photo is None else f"a {type(photo).__name__}"
 
 
 def _no_photos(received: list[str]) -> OptionError:
     return OptionError(
-        "Expected photos: paths, a folder, bytes, open files, Pillow images, uint8 "
-        f"arrays, or a DataFrame. Received: {received[0]}",
+        "Expected photos: paths, addresses, a folder, bytes, open files, Pillow "
+        f"images, uint8 arrays, or a DataFrame. Received: {received[0]}",
         received[1:],
     )

@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from carlib.data.class_folders import read_class_folders
+from carlib.data.addresses import file_name
 from carlib.data.contents import copies
-from carlib.data.folder import PhotoFolder
+from carlib.data.folder import INDEX
 from carlib.data.index import Row, contradictions, label_problems, read_index
 from carlib.data.labels import groups, similar
+from carlib.data.listed import Place
 from carlib.data.locate import is_sample
 from carlib.data.near import pictures
 from carlib.data.patch import patched
+from carlib.data.places import place_at, rows_without_index
 from carlib.data.sources import as_sources
 from carlib.errors import DataError, OptionError
 from carlib.files import as_path
@@ -42,11 +44,20 @@ def load_index(
     Copies stay on one side, and photos that are added leave the others where they were
     (save that the one V or the one T of a class may come to be another).
 
+    Data may lie in a store or on a server that lists its folders: there suffixes alone
+    tell what is a photo, a subset that is to be drawn has every photo read for it, and
+    copies are left to `split` and `carlib.audit`. Or in tars: one, a folder of them or
+    shards/{000..009}.tar, each with an index or class folders inside, or as webdataset
+    writes them: a photo with its class beside it in a file of the same name, `.cls`,
+    `.json` (label, or damage_class, or class; subset, or split) or `.txt`; numbers are
+    named by a file `classes.txt` beside the tars. A photo in a tar is called
+    shards/000.tar/1.jpeg and read where it lies.
+
     Whatever is left out is said, and what a reader of figures must know: copies in T
     and in V or under two labels, classes of one photo.
 
     Args:
-        folder: As `locate_data` returns it.
+        folder: As `locate_data` returns it; an address, such as s3://bucket/photos.
         columns: What an index.csv calls its columns, where it has other names for them:
             `{"filename": "image", "label": "class", "split": "subset"}`.
         test: Return the photos of a third subset, test, too; else they are left out.
@@ -64,19 +75,20 @@ def load_index(
             unknown subsets, photos that don't exist, lie outside of the folder, or
             stand there with two classes or subsets, classes that look the same; what is
             wrong in the patch.
+        ArchiveError: Tars are packed, damaged or hold what is refused.
+        OptionError: A package that reads such addresses is missing.
 
     Example:
         >>> photos = carlib.load_index("data/sample")
         >>> photos.damage_class.value_counts()
     """
-    root = as_path(folder)
-    _check_folder(root)
-    photos = PhotoFolder(root)
-    index = root / "index.csv"
-    if os.path.lexists(index):
+    photos = place_at(folder)
+    index = photos.called
+    if photos.has_index:
+        index = f"{index}/{INDEX}"
         rows, problems = read_index(index, photos, columns or {})
     else:
-        index, (rows, problems) = root, read_class_folders(root, photos)
+        rows, problems = rows_without_index(photos)
     problems += [*label_problems(rows), *contradictions(rows)]
     if problems:
         count = f"{len(problems):,} problem" + "s" * (len(problems) > 1)
@@ -84,11 +96,11 @@ def load_index(
     wanted = _wanted(rows, test)
     notes = [*_notes_on_index(rows, wanted, photos)]
     if patch is not None:
-        rows, told = patched(root, rows, as_path(patch))
+        rows, told = patched(photos.path_of, rows, as_path(patch))
         wanted, notes = _wanted(rows, test), notes + told
-    for note in [*notes, *_notes_on_photos(root, wanted)]:
+    for note in [*notes, *_notes_on_photos(photos, wanted)]:
         say(f"{index}: {note}")
-    return _table(root, wanted)
+    return _table(photos, wanted)
 
 
 def _wanted(rows: list[Row], test: bool) -> list[Row]:
@@ -143,15 +155,15 @@ def split(
     return train.reset_index(drop=True), test.reset_index(drop=True)
 
 
-def are_leaked(train: pd.DataFrame, validation: pd.DataFrame) -> np.ndarray:
-    """Tell which photos to validate with are also trained on, near copies too, (n,)."""
-    both = pictures(as_sources(pd.concat([train, validation])["image_path"]))
+def are_leaked(train: pd.DataFrame, test: pd.DataFrame) -> np.ndarray:
+    """Tell which photos of the test set are in train as well, near copies too, (n,)."""
+    both = pictures(as_sources(pd.concat([train, test])["image_path"]))
     trained = set(both[: len(train)]) - {b""}
     return np.array([key in trained for key in both[len(train) :]])
 
 
 def _note_on_leaks(leaked: pd.DataFrame, dropped: bool) -> str:
-    names = [Path(str(path)).name for path in leaked["image_path"][:3]]
+    names = [file_name(path) for path in leaked["image_path"][:3]]
     more = f" and {len(leaked) - 3:,} more" if len(leaked) > 3 else ""
     what = (
         "left out of V, being in T, too"
@@ -162,26 +174,14 @@ def _note_on_leaks(leaked: pd.DataFrame, dropped: bool) -> str:
     return f"{_photos(len(leaked))} {what}: {', '.join(names)}{more}."
 
 
-def _check_folder(root: Path) -> None:
-    if root.is_file():
-        hint = "locate_data unpacks a zip and returns its folder."
-        raise DataError(
-            f"Expected a folder. Received: {root}, which is a file", hint=hint
-        )
-    if not root.is_dir():
-        raise DataError(f"There is no folder {root}.")
-
-
-def _table(root: Path, rows: list[Row]) -> pd.DataFrame:
+def _table(photos: Place, rows: list[Row]) -> pd.DataFrame:
     """Return the rows as a table, each photo once."""
     once = {row.image: row for row in rows}.values()
-    values = [((root / r.image).as_posix(), r.label, r.subset) for r in once]
+    values = [(photos.path_of(r.image), r.label, r.subset) for r in once]
     return pd.DataFrame(values, columns=COLUMNS, dtype="str")
 
 
-def _notes_on_index(
-    rows: list[Row], wanted: list[Row], photos: PhotoFolder
-) -> Iterator[str]:
+def _notes_on_index(rows: list[Row], wanted: list[Row], photos: Place) -> Iterator[str]:
     """Yield what is to be known of the index, a sentence each."""
     images = {row.image for row in rows}
     if again := len(rows) - len(images):
@@ -194,9 +194,11 @@ def _notes_on_index(
         yield f"Is it one class, or several? {' and '.join(map(repr, names))}"
 
 
-def _notes_on_photos(root: Path, rows: list[Row]) -> Iterator[str]:
+def _notes_on_photos(photos: Place, rows: list[Row]) -> Iterator[str]:
     """Yield what is to be known of the photos, a sentence each."""
-    yield from _notes_on_copies(copies(root, list({r.image: r for r in rows}.values())))
+    yield from _notes_on_copies(
+        copies(photos, list({r.image: r for r in rows}.values()))
+    )
     yield from _notes_on_counts(rows)
 
 

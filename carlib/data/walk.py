@@ -93,6 +93,21 @@ def _head(path: Path) -> bytes:
         return b""
 
 
+def by_suffix(names: Iterable[str]) -> Walk:
+    """Part the names of files in a store or a tar into photos and others.
+
+    Here suffixes decide: a look at each file's first bytes would be a question each.
+    """
+    photos, left_out = [], []
+    for name in names:
+        path = Path(name)
+        if path.suffix.lower() in PHOTO_SUFFIXES:
+            photos.append(path)
+        else:
+            left_out.append((path, path.suffix.lower() or "file without a suffix"))
+    return Walk(photos, left_out)
+
+
 def left_out_text(left_out: Iterable[tuple[Path, str]]) -> str:
     """Return what was left out, by kind and folder, in one sentence; "" if nothing."""
     counts = Counter((kind, path.parent.as_posix()) for path, kind in left_out)

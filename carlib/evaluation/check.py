@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from carlib.data.addresses import shown
 from carlib.data.labels import labels_of
 from carlib.errors import DataError, OptionError
 from carlib.evaluation.evaluate import evaluate
@@ -87,7 +88,7 @@ class Check:
         """Return the gates as JUnit's XML, a test case each, as CI services read it.
 
         Example:
-            >>> checked = carlib.check(model, validation, min_macro=0.75)
+            >>> checked = carlib.check(model, test, min_macro=0.75)
             >>> Path("results.xml").write_text(checked.junit(), "utf-8")
         """
         cases = [(f"{g.name}: {g.asked}", g.passed, _got(g)) for g in self.gates]
@@ -149,7 +150,7 @@ def check(
         DataError, ImageError: As from `model.predict` and `evaluate`.
 
     Example:
-        >>> checked = carlib.check(model, validation, min_macro=0.5, max_log_loss=2)
+        >>> checked = carlib.check(model, test, min_macro=0.5, max_log_loss=2)
         >>> checked.ok
         True
     """
@@ -216,7 +217,8 @@ def _golden(answers: pd.DataFrame) -> Gate:
     wrong = answers[said != actual]
     names = labels_of(wrong) if len(wrong) else []
     lines = [
-        f"{row.image_path}: {name}, named {row.predicted_label} ({row.score:.2f})"
+        f"{shown(row.image_path)}: {name}, named {row.predicted_label} "
+        f"({row.score:.2f})"
         for row, name in zip(
             wrong.head(NAMED).itertuples(index=False), names, strict=False
         )

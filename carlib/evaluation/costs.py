@@ -98,7 +98,7 @@ def costs(
         OptionError: See `decide`.
 
     Example:
-        >>> costs = carlib.costs(model.predict(validation), "costs.csv", 15.0)
+        >>> costs = carlib.costs(model.predict(test), "costs.csv", 15.0)
         >>> print(costs)    # 61% of 302 photos need nobody, 2% of them wrong. ...
     """
     names = class_names_of(predictions)

@@ -91,7 +91,7 @@ def coverage(predictions: pd.DataFrame) -> Coverage:
         DataError: See `evaluate`.
 
     Example:
-        >>> print(carlib.coverage(model.predict(validation)))
+        >>> print(carlib.coverage(model.predict(test)))
     """
     names = class_names_of(predictions)
     actual, scores = usable_rows(predictions.rename(columns=str), names)

@@ -38,7 +38,7 @@ def evaluate(predictions: pd.DataFrame, *, top_k: int | None = None) -> Metrics:
         OptionError: `top_k` isn't between 1 and the number of classes.
 
     Example:
-        >>> metrics = carlib.evaluate(model.predict(validation))
+        >>> metrics = carlib.evaluate(model.predict(test))
         >>> metrics.micro_accuracy, metrics.micro_interval
     """
     class_names = class_names_of(predictions)

@@ -1,9 +1,8 @@
 """Answers one by one: the worst first, and each in a line."""
 
-from pathlib import Path
-
 import pandas as pd
 
+from carlib.data.addresses import file_name
 from carlib.errors import DataError, OptionError, printable
 from carlib.evaluation.text import cut
 
@@ -54,7 +53,7 @@ def list_answers(predictions: pd.DataFrame, n: int = 20) -> str:
         raise OptionError(f"n must be a whole number from 1 on. Received: {n!r}")
     lines = [
         f"{'✓' if row.damage_class == row.predicted_label else '✗'} "
-        f"Image: {cut(printable(Path(row.image_path).name))} | "
+        f"Image: {cut(printable(file_name(row.image_path)))} | "
         f"Actual: {cut(printable(row.damage_class))} | "
         f"Predicted: {cut(printable(row.predicted_label))}"
         for row in predictions.head(n).itertuples()

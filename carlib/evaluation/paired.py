@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from carlib import display
+from carlib.data.addresses import is_plain_file
 from carlib.data.near import pictures
 from carlib.data.sources import as_sources
 from carlib.errors import DataError
@@ -269,7 +270,7 @@ def _relabelled(
 
 def _distinct(photos: list[str]) -> np.ndarray:
     """Return a number a photo, the same for copies, if the files are there."""
-    there = [photo for photo in photos if Path(photo).is_file()]
+    there = [p for p in photos if not is_plain_file(p) or Path(p).is_file()]
     found = dict(zip(there, pictures(as_sources(there)), strict=True)) if there else {}
     keys = [found.get(photo) or photo for photo in photos]
     numbers: dict[bytes | str, int] = {}

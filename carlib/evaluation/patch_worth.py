@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import textwrap
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -145,7 +144,7 @@ def _corrected(
     """Return the photos in T as a patch has them, and what is to be said of it."""
     both = pd.concat([train, validation])[COLUMNS]
     rows = [Row(0, *row) for row in both.itertuples(index=False, name=None)]
-    after, notes = patched(Path(), rows, as_path(patch))
+    after, notes = patched(str, rows, as_path(patch))
     table = pd.DataFrame([row[1:] for row in after], columns=COLUMNS, dtype="str")
     return table[table.subset == "T"].reset_index(drop=True), notes
 

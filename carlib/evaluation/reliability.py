@@ -82,7 +82,7 @@ def reliability(predictions: pd.DataFrame, seed: int = 0) -> Reliability:
         DataError: See `evaluate`.
 
     Example:
-        >>> print(carlib.reliability(model.predict(validation)))
+        >>> print(carlib.reliability(model.predict(test)))
     """
     names = class_names_of(predictions)
     actual, scores = usable_rows(predictions.rename(columns=str), names)

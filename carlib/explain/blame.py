@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from carlib.data.addresses import shown
 from carlib.data.sources import as_sources
 from carlib.errors import OptionError
 from carlib.explain.representers import Blamed, Representers
@@ -48,8 +49,8 @@ class Blame:
         photo, count = self.photos.iloc[row], int((self.table["row"] == row).sum())
         return (
             f"{100 * photo['share']:.0f} % of what speaks for "
-            f"{photo['predicted_label']} in {photo['image_path']} comes from {count} "
-            "training photos."
+            f"{photo['predicted_label']} in {shown(photo['image_path'])} comes from "
+            f"{count} training photos."
         )
 
 
@@ -89,7 +90,7 @@ def blame(
         DataError: A label that the model doesn't know.
 
     Example:
-        >>> blamed = carlib.blame(model, validation.head(1), train)
+        >>> blamed = carlib.blame(model, test.head(1), train)
         >>> print(blamed)    # 31 % of what speaks for door_dent in V/7.jpeg comes ...
     """
     check_count(n)

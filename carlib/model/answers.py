@@ -22,7 +22,7 @@ def table_of(photos: Any, sources: Sequence[Source]) -> pd.DataFrame:
     """Return what was handed in as a table with a row a photo."""
     if isinstance(photos, pd.DataFrame):
         return photos.drop(columns=list(_EARLIER), errors="ignore")
-    paths = [source.name for source in sources if source.is_file]
+    paths = [source.name for source in sources if source.content is None]
     columns = {"image_path": paths} if len(paths) == len(sources) else {}
     index = photos.index if isinstance(photos, pd.Series) else range(len(sources))
     return pd.DataFrame(columns, index=index)

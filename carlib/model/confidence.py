@@ -197,7 +197,6 @@ def make_confidence(
     """
     check_rate("error_rate", error_rate, len(labels))
     generator, rows = np.random.default_rng(seed), np.arange(len(labels))
-    unit = unit_length(features)
     most = max(1, REFERENCE_BYTES // (4 * features.shape[1]))
     kept, near = (_chosen(labels, n, generator) for n in (MOST_PHOTOS, most))
     predicted = probabilities.argmax(axis=1)
@@ -206,10 +205,17 @@ def make_confidence(
         predicted,
         probabilities[rows, labels],
         probabilities[rows, predicted],
-        nearest(unit, unit[near], groups[:, np.newaxis] == groups[near]),
     )
-    photos = np.stack(columns, axis=1)[kept].astype(np.float32)
-    return Confidence(error_rate, photos, unit[near].astype(np.float32))
+    references = unit_length(features[near])
+    distances = nearest(
+        unit_length(features[kept]),
+        references,
+        groups[kept][:, np.newaxis] == groups[near],
+    )
+    photos = np.stack([*(each[kept] for each in columns), distances], axis=1)
+    return Confidence(
+        error_rate, photos.astype(np.float32), references.astype(np.float32)
+    )
 
 
 def check_rate(name: str, rate: float, n_photos: int, what: str = "") -> None:

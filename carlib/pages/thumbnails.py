@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from carlib.data.addresses import file_name, shown
 from carlib.data.images import thumbnail
-from carlib.data.opening import read
+from carlib.data.photos import read_photo
 from carlib.errors import ImageError, printable
 from carlib.messages import bar
 
@@ -67,7 +68,7 @@ class PhotoStore:
 
     def name(self, path: str) -> str:
         """Return what a page calls a photo: its path inside the common folder."""
-        return self._names.get(path) or printable(Path(path).name)
+        return self._names.get(path) or printable(file_name(path))
 
     def without_folders(self, text: str) -> str:
         """Return a text in which photos' paths, and others, have lost their folders."""
@@ -122,7 +123,7 @@ def picture(path: str, side: int = SIDE) -> tuple[str, int, int]:
     from PIL import Image
 
     try:
-        image = Image.fromarray(thumbnail(read(path), side, path))
+        image = Image.fromarray(thumbnail(read_photo(path), side))
     except ImageError:
         return "", 0, 0
     buffer = io.BytesIO()
@@ -137,7 +138,7 @@ def data_uri(kind: str, data: bytes) -> str:
 
 def names_of(paths: Sequence[str]) -> dict[str, str]:
     """Return each path as it is told inside the folder that all have in common."""
-    absolute = [Path(path).absolute() for path in paths]
+    absolute = [Path(shown(path)).absolute() for path in paths]
     try:
         root = os.path.commonpath([path.parent for path in absolute] or ["."])
     except ValueError:  # on several drives

@@ -1,12 +1,12 @@
 """The picture of class maps: which places speak for an answer, and which against it."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
+from carlib.data.addresses import file_name
 from carlib.errors import OptionError
 from carlib.explain.class_maps import ClassMaps
 from carlib.plots.photos import MOST_PER_CLASS, check_count, fill, pale, picture
@@ -44,7 +44,7 @@ def plot_class_maps(
         OptionError: `n` isn't from 1 to 20; `ax` has another number of Axes.
 
     Example:
-        >>> carlib.plot_class_maps(carlib.class_maps(model, validation.head(6)));
+        >>> carlib.plot_class_maps(carlib.class_maps(model, test.head(6)));
     """
     check_count("n", n, MOST_PER_CLASS)
     paths = maps.image_paths[:n]
@@ -73,7 +73,7 @@ def plot_class_maps(
 
 
 def _name(maps: ClassMaps, row: int) -> str:
-    return legible(Path(maps.image_paths[row]).name)
+    return legible(file_name(maps.image_paths[row]))
 
 
 def _shown(maps: ClassMaps, row: int) -> Iterator[tuple[str, np.ndarray]]:

@@ -27,7 +27,7 @@ def plot_coverage(predictions: pd.DataFrame, ax: "Axes | None" = None) -> "Axes"
         DataError: See `coverage`.
 
     Example:
-        >>> carlib.plot_coverage(model.predict(validation));
+        >>> carlib.plot_coverage(model.predict(test));
     """
     from matplotlib.ticker import PercentFormatter
 

@@ -1,12 +1,12 @@
 """The picture of what layers see: edges and colours at first, parts of things later."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from carlib.data.addresses import file_name
 from carlib.explain.layers import SeenByLayers, seen_by_layers
 from carlib.plots.photos import check_count, fill, pale
 from carlib.plots.style import FIRST, house_style, legible
@@ -50,7 +50,7 @@ def plot_layers(arch: Any, photo: Any, n: int = 5) -> "Figure":
         left, right = figure.subfigures(1, 2, width_ratios=(WHOLE, size[0] - WHOLE))
         whole = left.subplots()
         fill([whole], [seen.pixels])
-        whole.set_title(legible(Path(seen.name).name), fontsize=10, pad=5)
+        whole.set_title(legible(file_name(seen.name)), fontsize=10, pad=5)
         whole.set_label(seen.name)
         lines = right.subfigures(rows, 1, squeeze=False)[:, 0]
         for row, (line, pictures) in enumerate(

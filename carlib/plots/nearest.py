@@ -1,11 +1,11 @@
 """The picture of nearest photos: what a model was shown that is most like a photo."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from carlib.data.addresses import file_name
 from carlib.errors import DataError
 from carlib.plots.photos import fill, picture
 from carlib.plots.style import FIRST, SECOND, check_table, house_style, legible
@@ -68,7 +68,7 @@ def _panels(
     """Yield what stands in one line of pictures: the photo, then those like it."""
     asked = predictions.iloc[row]
     actual, answered = map(legible, (asked.damage_class, asked.predicted_label))
-    title = f"{legible(Path(asked.image_path).name)}\nactual: {actual}\n"
+    title = f"{legible(file_name(asked.image_path))}\nactual: {actual}\n"
     yield {
         "path": asked.image_path,
         "title": f"{title}predicted: {answered}",

@@ -61,7 +61,8 @@ def plot_overfitting(
     Raises:
         DataError: There is another number of labels, a number that isn't finite, fewer
             than two classes, or a class without a photo left for validation.
-        OptionError: `per_class` or `epochs` isn't a whole number of 1 or more.
+        OptionError: `per_class` or `epochs` isn't a whole number of 1 or more, or
+            `seed` is no seed.
 
     Example:
         >>> carlib.plot_overfitting(features, train["damage_class"]);
@@ -148,9 +149,9 @@ def _sentence(history: pd.DataFrame) -> str:
     for name, rows in history.groupby("head", sort=False):
         best, last = _turn(rows)
         parts.append(
-            f"{name}: validation's cross-entropy is {best['cross_entropy']:.2f} after "
-            f"{best['epoch'] + 1} epochs, the lowest, and {last['cross_entropy']:.2f} "
-            f"after {last['epoch'] + 1}"
+            f"{name}: validation's cross-entropy is lowest in epoch {best['epoch']}, "
+            f"{best['cross_entropy']:.2f}, and {last['cross_entropy']:.2f} in epoch "
+            f"{last['epoch']}"
         )
     return f"Two heads learn few photos by heart. A head of {'; one of '.join(parts)}."
 

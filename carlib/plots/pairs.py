@@ -1,12 +1,12 @@
 """The picture of an audit's pairs: two photos that are one, side by side."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from carlib.audits.found import Audit
+from carlib.data.addresses import file_name
 from carlib.errors import OptionError
 from carlib.plots.photos import check_count, fill, picture, sentence
 from carlib.plots.style import house_style, legible, room_for
@@ -69,9 +69,9 @@ def plot_pairs(
 def _sides(row: Any) -> list[tuple[str, list[str]]]:
     """Return a pair's two paths, each with the lines of its title."""
     what = ", ".join([row.kind, *["two labels"] * row.contradicts])
-    one = [Path(row.image_path).name, f"{row.damage_class} {row.subset}", what]
+    one = [file_name(row.image_path), f"{row.damage_class} {row.subset}", what]
     other = [
-        Path(row.other_image_path).name,
+        file_name(row.other_image_path),
         f"{row.other_damage_class} {row.other_subset}",
         "T and V" if row.crosses else "",
     ]

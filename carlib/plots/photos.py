@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from carlib.data.addresses import shown
 from carlib.data.images import thumbnail
-from carlib.data.opening import read
+from carlib.data.photos import read_photo
 from carlib.errors import DataError, OptionError
 from carlib.evaluation.text import MOST_CLASSES, part_of
 from carlib.plots.style import check_table, house_style, legible, room_for
@@ -121,7 +122,7 @@ def show_mistakes(predictions: pd.DataFrame, n: int = 8) -> "Figure":
         OptionError: `n` isn't from 1 to 100.
 
     Example:
-        >>> carlib.show_mistakes(model.predict(validation));
+        >>> carlib.show_mistakes(model.predict(test));
     """
     check_count("n", n, MOST_MISTAKES)
     scored = _scored(predictions)
@@ -184,7 +185,7 @@ def _draw(paths: pd.Series, count: int, seed: int) -> list[str]:
 
 def picture(path: str) -> np.ndarray:
     """Return a photo as a picture shows it, uint8 (height, width, 3)."""
-    return thumbnail(read(path), SIDE, str(path))
+    return thumbnail(read_photo(path), SIDE, shown(path))
 
 
 def pale(photo: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ def plot_reliability(predictions: pd.DataFrame, ax: "Axes | None" = None) -> "Ax
         DataError: See `reliability`.
 
     Example:
-        >>> carlib.plot_reliability(model.predict(validation));
+        >>> carlib.plot_reliability(model.predict(test));
     """
     from matplotlib.ticker import PercentFormatter
 

@@ -199,4 +199,4 @@ def _names_of(labels: Any) -> np.ndarray:
 
 
 def _column(sources: Sequence[Source]) -> list[Any]:
-    return [each.name if each.is_file else each.content for each in sources]
+    return [each.name if each.content is None else each.content for each in sources]

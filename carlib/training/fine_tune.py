@@ -102,7 +102,7 @@ def fine_tune(
         >>> model = carlib.ImageClassificationTrainer(
         ...     arch="EfficientNetLite0", **carlib.RECOMMENDED).fit(train)
         >>> tuned = carlib.fine_tune(model, train, layers=1, epochs=1)
-        >>> carlib.evaluate(tuned.predict(validation)).micro_accuracy
+        >>> carlib.evaluate(tuned.predict(test)).micro_accuracy
     """
     tuning = Tuning(layers, epochs, learning_rate, batch_size, seed)
     _check_classes(model, photos)

@@ -10,6 +10,7 @@ import pandas as pd
 from carlib.errors import DataError, OptionError
 from carlib.training.photo_set import PhotoSet
 
+MANY = 100_000  # photos
 OWN = ("seed", "fold")  # columns of predictions, beside those of model.predict
 
 
@@ -87,7 +88,7 @@ def most_folds(
         DataError: A class has fewer than two different photos.
     """
     counts = {
-        name: len(set(distinct[photo_set.labels == label]))
+        name: len(np.unique(distinct[photo_set.labels == label]))
         for label, name in enumerate(photo_set.classes)
     }
     few = [f"{name}: {count}" for name, count in counts.items() if count < 2]
@@ -104,12 +105,29 @@ def fold_numbers(
     """Return the fold, from 1, of each photo.
 
     The photos' content and the seed decide, not their order. So it is the same whatever
-    backbone and options are judged.
+    backbone and options are judged. Of more than 100,000 photos the pictures of each
+    class are dealt out in turn: scikit-learn goes through them one by one.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
+    if len(labels) > MANY:
+        return _dealt(labels, distinct, folds, seed)
     numbers = np.zeros(len(labels), int)
     parts = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     for number, (_, held_out) in enumerate(parts.split(labels, labels, distinct), 1):
         numbers[held_out] = number
     return numbers
+
+
+def _dealt(
+    labels: np.ndarray, distinct: np.ndarray, folds: int, seed: int
+) -> np.ndarray:
+    """Deal pictures out, class by class; one under two labels goes by the rarer."""
+    numbers, which = np.unique(distinct, return_inverse=True)
+    order = np.lexsort((labels, np.bincount(labels)[labels], which))
+    own = labels[order[np.unique(which[order], return_index=True)[1]]]
+    shuffled = np.random.default_rng(seed).permutation(len(numbers))
+    turn = shuffled[np.argsort(own[shuffled], kind="stable")]
+    fold = np.empty(len(numbers), int)
+    fold[turn] = np.arange(len(numbers)) % folds + 1
+    return fold[which]

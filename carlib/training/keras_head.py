@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from carlib import runtime
+from carlib.bottlenecks.rows import Rows
 from carlib.model.head import LinearHead
 from carlib.model.keras_model import standardizer
 from carlib.training import optimizers
@@ -208,7 +209,7 @@ def _rows(values: Any, rows: slice, order: np.ndarray | None) -> Any:
     if order is None:
         whole = rows.start == 0 and rows.stop >= len(values)
         return tf.constant(values if whole else values[rows])
-    if isinstance(values, np.ndarray):
+    if isinstance(values, np.ndarray | Rows):
         return tf.constant(values[order[rows]])
     return tf.gather(values, order[rows])
 

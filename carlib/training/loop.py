@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from carlib.model.answers import with_labels
 from carlib.model.calibration import HeadCalibration
 from carlib.model.confidence import Confidence, least_photos, make_confidence
 from carlib.model.head import LinearHead
@@ -57,6 +59,12 @@ class TrainedHead:
     def logits(self, photo_set: PhotoSet) -> np.ndarray:
         """Return the logits of photos, float64 (n, n_classes)."""
         return self.linear.averaged_logits(map(photo_set.as_they_are, self._views))
+
+    def predictions(self, photo_set: PhotoSet) -> pd.DataFrame:
+        """Return what `evaluate` takes: photos' classes, and their probabilities."""
+        names = np.array(photo_set.classes, object)
+        table = pd.DataFrame({"damage_class": names[photo_set.labels]})
+        return with_labels(table, self.probabilities(photo_set), photo_set.classes)
 
     @property
     def _views(self) -> tuple[bool, ...]:
@@ -117,7 +125,9 @@ def train_head(
     as_long = dataclasses.replace(options, epoch=heard[-1] + 1)
 
     def another(some: PhotoSet) -> Callable[[PhotoSet], np.ndarray]:
-        return _trained(as_long, some, validation, l2, close=ROUGH).logits
+        # Of many photos it is quicker to set out from what all of them made.
+        start = trained.linear if some.is_large and not options.early_stopping else None
+        return _trained(as_long, some, validation, l2, close=ROUGH, start=start).logits
 
     return trained.sure(folds.named_by(another), options.calibrate)
 
@@ -130,17 +140,19 @@ def _trained(
     callbacks: Sequence[Any] = (),
     hear: Note | None = None,
     close: float = CLOSE,
+    start: LinearHead | None = None,
 ) -> TrainedHead:
     """Train one head, as it comes, with a given penalty."""
     task = task_of(options, train, l2)
+    augment = options.augment if train.features.mirrored else None
     watched = validation and (validation.as_they_are(), validation.labels)
     if is_direct(options.optimizer):
-        found = train_direct(options, task, watched, callbacks, hear, close)
-        return TrainedHead(*found[:2], l2, options.augment, found[2])
+        found = train_direct(options, task, watched, callbacks, hear, close, start)
+        return TrainedHead(*found[:2], l2, augment, found[2])
     if hear:
         callbacks = [*callbacks, listener(hear)]
     linear, best = train_epochs(options, task, watched, callbacks)
-    return TrainedHead(linear, best, l2, options.augment)
+    return TrainedHead(linear, best, l2, augment)
 
 
 def confidence_of(

@@ -18,12 +18,13 @@ from carlib.training import keras_head
 from carlib.training.keras_head import blocks
 from carlib.training.task import Task, within_unit
 
-# Length of the gradient, in that of the start's: on the workshop's photos logits are
-# then within 1e-6 of the optimum's. Beyond the second a double can't tell any more.
+# Length of the gradient, in that of a head's of zeros: on the workshop's photos logits
+# are then within 1e-6 of the optimum's. Beyond the second a double can't tell any more.
 CLOSE, CLOSE_ENOUGH = 1e-9, 1e-8
 FLAT = 1e-6  # a start with a shorter gradient may well be the optimum
 ROUGH = 1e-5  # logits within 0.01, for heads that are only judged
 AXES, SAMPLE = 50, 2048  # main axes, and the rows that they are found on
+AT_ONCE = 512  # rows of a large set: their features stay in a processor's cache
 CURVED = 0.03  # of cross-entropy, per variance of a feature; measured
 REMEMBERED = 10  # steps that L-BFGS goes by
 
@@ -45,7 +46,13 @@ class Optimum:
     converged: bool
 
 
-def find_optimum(task: Task, most: int, hear: Hear, close: float = CLOSE) -> Optimum:
+def find_optimum(
+    task: Task,
+    most: int,
+    hear: Hear,
+    close: float = CLOSE,
+    start: LinearHead | None = None,
+) -> Optimum:
     """Make the loss as small as it can be.
 
     The same task gives the same head, in whatever order its rows are but for rounding.
@@ -56,18 +63,19 @@ def find_optimum(task: Task, most: int, hear: Hear, close: float = CLOSE) -> Opt
         hear: Is called after each with its number, accuracy and loss (the plain one: no
             class weight, smoothing or penalty in it) over the rows, and the head; what
             counts as true ends the search.
-        close: The length of the gradient to reach, in that of the start's.
+        close: The length of the gradient to reach, in that of a head's of zeros.
+        start: A head that is near the optimum; None: one of zeros.
     """
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, "blas"):  # see choose_l2
         search = _Search(_Loss(task), hear, close)
-        start = np.zeros((task.rows.shape[1] + 1) * task.n_classes)
+        zeros = np.zeros((task.rows.shape[1] + 1) * task.n_classes)
         options = {"maxiter": most, "maxfun": 100 * most, "maxcor": REMEMBERED}
         found = minimize(
             search,
-            start,
+            zeros if start is None else search.flat(start, zeros),
             jac=True,
             method="L-BFGS-B",
             callback=search.note,
@@ -97,12 +105,39 @@ class _Loss:
     def _kept(self) -> list[np.ndarray]:
         return [self.standard(rows) for rows in blocks(self.task.rows)]
 
-    def _blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        rows = self.task.rows
-        few = rows.nbytes <= keras_head.IN_MEMORY
-        for number, some in enumerate(blocks(rows)):
-            block = self._kept[number] if few else self.standard(some)
-            yield block, self.task.labels[some]
+    @property
+    def _few(self) -> bool:
+        return self.task.rows.nbytes <= keras_head.IN_MEMORY
+
+    def _blocks(self, large: Callable) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield rows and labels: standardised ones, of many what `large` returns."""
+        if self._few:
+            for block, some in zip(self._kept, blocks(self.task.rows), strict=True):
+                yield block, self.task.labels[some]
+            return
+        for start in range(0, len(self.task.rows), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            yield large(some), self.task.labels[some]
+
+    def _plain(self, rows: slice) -> np.ndarray:
+        """Return some rows as they are, float64."""
+        return self.task.rows[rows].astype(np.float64)
+
+    def _inner(self, kernel: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Return the kernel for plain rows, and what to take off their logits.
+
+        Of a large set it's much less to standardise the kernel than all rows each time.
+        """
+        if self._few:
+            return kernel, 0.0
+        inner = kernel / self.scale[:, np.newaxis]
+        return inner, self.mean @ inner
+
+    def _outer(self, gradient: np.ndarray, pulls: np.ndarray) -> np.ndarray:
+        """Return the gradient by the kernel of that by `_inner`'s."""
+        if self._few:
+            return gradient
+        return (gradient - np.outer(self.mean, pulls)) / self.scale[:, np.newaxis]
 
     def at(
         self, kernel: np.ndarray, bias: np.ndarray
@@ -114,8 +149,10 @@ class _Loss:
         value, by_kernel, by_bias = 0.0, np.zeros_like(kernel), np.zeros_like(bias)
         hits, plain = 0, 0.0
         within, centres = self.within, self.centres @ kernel
-        for block, labels in self._blocks():
-            logits = block @ kernel
+        inner, moved = self._inner(kernel)
+        total = np.zeros_like(bias)
+        for block, labels in self._blocks(self._plain):
+            logits = block @ inner - moved
             logs = log_softmax(logits + bias, axis=1)
             rows = np.arange(len(labels))
             targets, weights = self._targets(labels), self.factors[labels]
@@ -126,9 +163,11 @@ class _Loss:
                 off = logits - centres[labels]
                 value += within * np.vdot(off, off)
                 pulls += 2 * within / n_rows * off
+            total += pulls.sum(axis=0)
             by_kernel += block.T @ pulls
             hits += int((logs.argmax(axis=1) == labels).sum())
             plain -= float(logs[rows, labels].sum())
+        by_kernel = self._outer(by_kernel, total)
         l2 = l2 * (1 - self.task.within_class)
         value = value / n_rows + l2 * np.vdot(kernel, kernel)
         figures = {"accuracy": hits / n_rows, "loss": plain / n_rows}
@@ -138,7 +177,9 @@ class _Loss:
     def centres(self) -> np.ndarray:
         """The mean of each class's rows, (n_classes, d)."""
         sums = np.zeros((self.task.n_classes, self.n_features))
-        for block, labels in self._blocks() if self.task.within_class else ():
+        for block, labels in (
+            self._blocks(self.standard) if self.task.within_class else ()
+        ):
             sums += self._of_class(labels).T @ block
         counts = np.bincount(self.task.labels, minlength=len(sums))
         return sums / np.maximum(counts, 1)[:, np.newaxis]
@@ -151,7 +192,7 @@ class _Loss:
         n_rows = len(self.task.labels)
         spread = sum(
             ((block - self.centres[labels]) ** 2).sum()
-            for block, labels in self._blocks()
+            for block, labels in self._blocks(self.standard)
         )
         unit = within_unit(spread, (n_rows, self.n_features))
         return self.task.l2 * self.task.within_class / unit
@@ -204,6 +245,14 @@ class _Search:
     def is_near(self, close: float) -> bool:
         """Tell whether the gradient is as short as that, at the last iteration."""
         return bool(self._reached <= close * max(self._first, FLAT))
+
+    def flat(self, start: LinearHead, zeros: np.ndarray) -> np.ndarray:
+        """Return scipy's numbers for a head, having looked how steep it is at zeros."""
+        self(zeros)
+        kernel, along = start.kernel / self._rest, self._axes @ start.kernel
+        lengths = 1 / (self._rest + self._stretch) - 1 / self._rest
+        kernel = kernel + self._axes.T @ (lengths[:, np.newaxis] * along)
+        return np.concatenate([kernel.ravel(), start.bias * np.sqrt(CURVED)])
 
     def head(self, flat: np.ndarray) -> LinearHead:
         """Return the head that scipy's numbers stand for."""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from carlib.bottlenecks.features import Features
+from carlib.bottlenecks.shards import MAPPED
 from carlib.data.contents import held_out
 from carlib.data.labels import labels_of
 from carlib.errors import DataError, printable
@@ -48,6 +49,11 @@ class PhotoSet:
     def n_rows(self) -> int:
         """How many rows the head is trained on: mirror images count."""
         return len(self) * (1 + self.features.mirrored)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the head reads its rows in blocks: there are too many for memory."""
+        return 4 * self.n_rows * self.features.n_features >= MAPPED
 
     def some(self, positions: np.ndarray) -> "PhotoSet":
         """Return some of these photos, by position or by a mask."""
@@ -90,7 +96,7 @@ class PhotoSet:
         n_photos, keys = len(self.features.keys), self.features.row_keys
         rows = np.concatenate([self.rows + view * n_photos for view in views])
         labels = np.tile(self.labels, len(views))
-        own = sorted(range(len(rows)), key=lambda i: (keys[rows[i]], labels[i]))
+        own = np.lexsort((labels, np.array([keys[row] for row in rows])))
         order = np.random.default_rng(seed).permutation(own)
         return self.features.take(rows[order]), labels[order]
 

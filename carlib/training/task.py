@@ -1,12 +1,14 @@
 """What a head has to learn: rows, labels, and what each of them weighs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from carlib.bottlenecks.rows import Rows
 from carlib.errors import OptionError
 from carlib.training.keras_head import blocks
+from carlib.training.optimizers import is_direct
 from carlib.training.options import TrainingOptions
 from carlib.training.photo_set import PhotoSet
 
@@ -22,7 +24,7 @@ class Task:
     class, in the mean over the rows, and unit that of one feature, the same for all.
 
     Attributes:
-        rows: Features, float32 (n, d), an array or a memory map.
+        rows: Features, float32 (n, d), an array, a memory map, or rows to be read.
         labels: int32 (n,).
         n_classes: How many classes there are.
         mean, scale: What standardises the features, float32 (d,); None: nothing.
@@ -32,7 +34,7 @@ class Task:
         within_class: γ, at least 0 and below 1.
     """
 
-    rows: np.ndarray
+    rows: np.ndarray | Rows
     labels: np.ndarray
     n_classes: int
     mean: np.ndarray | None = None
@@ -46,6 +48,9 @@ class Task:
 def task_of(options: TrainingOptions, train: PhotoSet, l2: float) -> Task:
     """Return what the options make of photos."""
     rows, labels = train.in_order(options.seed)
+    if is_direct(options.optimizer) and isinstance(rows, Rows):
+        order = rows.as_they_lie()
+        rows, labels = replace(rows, places=rows.places[order]), labels[order]
     standardize = options.standardize
     if standardize is None:
         standardize = len(train.features.shards) > 1 or l2 > 0

@@ -40,3 +40,9 @@ def kept(tmp_path, drawn, monkeypatch):
     time.sleep(0.02)
     counts(drawn, Tiny(), tmp_path / "w")
     return tmp_path / "w"
+
+
+@pytest.fixture
+def new(tmp_path):
+    """Photos that no workspace knows."""
+    return draw_photos(tmp_path / "new", 8, first=100)

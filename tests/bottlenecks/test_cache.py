@@ -19,6 +19,7 @@ from carlib.bottlenecks.cache import (
     verify_cache,
 )
 from carlib.bottlenecks.extract import compute_bottlenecks
+from carlib.bottlenecks.pace import Pace
 from tests.backbones.mine import own
 from tests.tiny import Tiny, counts, draw_photos, shards
 
@@ -400,6 +401,23 @@ def test_clear_takes_what_was_set_aside_and_what_killed_writers_left(workspace):
         verify_cache(workspace)
     clear_cache(workspace)
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("arch", [None, "Tiny"])
+def test_clear_of_all_forgets_how_long_they_took(workspace, arch):
+    pace = workspace / "bottlenecks" / "pace"
+    Pace(workspace, ["0"], False).told(0, 160, 17.6)
+    assert len(list(pace.iterdir())) == 1
+    clear_cache(workspace, arch)
+    assert pace.exists() == (arch is not None)
+
+
+def test_clear_leaves_what_somebody_else_put_beside_the_pace(workspace):
+    pace = workspace / "bottlenecks" / "pace"
+    Pace(workspace, ["0"], False).told(0, 160, 17.6)
+    (pace / "notes.json").write_text("mine", "utf-8")
+    clear_cache(workspace)
+    assert [path.name for path in pace.iterdir()] == ["notes.json"]
 
 
 def test_clear_that_is_cut_off_can_be_done_again(workspace, monkeypatch):

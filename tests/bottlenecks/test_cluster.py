@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import dask
 import numpy as np
@@ -112,6 +114,33 @@ def test_the_index_learns_what_workers_read(client, photos, tmp_path):
         pytest.skip("No file's status can be trusted here.")
     known = [index.key_at(type(tmp_path)(path)) for path in given]
     assert known == features.keys
+
+
+def test_workers_read_tars_and_addresses_and_no_secret_is_told(
+    client, drawn, tmp_path, monkeypatch
+):
+    """The same bytes are the same photos wherever they lie."""
+    monkeypatch.chdir(tmp_path)
+    with tarfile.open("photos.tar", "w") as tar:
+        for path in drawn:
+            tar.add(path, path.name)
+    there = counts("photos.tar", Tiny(8), "w", client=client)
+    assert there == (0, len(drawn))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever).start()
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    base = f"http://127.0.0.1:{server.server_port}"
+    given = [f"{base}/photos/{path.name}" for path in drawn]
+    given.append(f"{base}/none.png?token=5ecret")
+    options = {"client": client, "on_error": "skip"}
+    try:
+        features = features_of(given, Tiny(8), "w", **options)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert (features.n_cached, features.n_computed) == (len(drawn), 0)
+    (error,) = features.errors.values()
+    assert f"{base}/none.png" in error and "5ecret" not in error
 
 
 def pids(client):

@@ -53,12 +53,6 @@ def read(monkeypatch, kept):
     return seen
 
 
-@pytest.fixture
-def new(tmp_path):
-    """Photos that no workspace knows."""
-    return draw_photos(tmp_path / "new", 8, first=100)
-
-
 # --- What stays open -----------------------------------------------------------------
 
 
@@ -261,7 +255,7 @@ def test_what_cannot_be_written_is_told_of_once_and_let_go(tmp_path, monkeypatch
 
     drawn = draw_photos(tmp_path / "photos", 12)
     counts(drawn[:1], Tiny(), tmp_path / "w")
-    monkeypatch.setattr("carlib.bottlenecks.shard_folder.write_shard", refused)
+    monkeypatch.setattr("carlib.bottlenecks.open_folder.write_shard", refused)
     monkeypatch.setattr("carlib.bottlenecks.shards.write_shard", refused)
     counts(drawn[1:10], Tiny(), tmp_path / "w", **HELD)
     with pytest.warns(UserWarning, match="Could not keep") as warned:

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carlib.bottlenecks import stat_index
-from carlib.bottlenecks.cache import (
-    open_index,
-)
+from carlib.bottlenecks import opened, stat_index
+from carlib.bottlenecks.cache import compact_cache, open_index
 from carlib.bottlenecks.extract import compute_bottlenecks
+from carlib.bottlenecks.shard_file import header_of
 from carlib.data import opening
 from carlib.errors import ImageError
 from tests.bottlenecks.damage import DAMAGES, N_PHOTOS
@@ -200,3 +199,109 @@ def test_what_only_looks_like_an_index_costs_no_photo(kept, drawn, reads, kind):
     whole = [p for p in kept.glob("bottlenecks/photos-*.npy") if p != odd]
     assert len(whole) == 1
     assert odd.is_dir() == (kind == "folder") == os.path.lexists(odd)
+
+
+# --- An index of millions ------------------------------------------------------------
+
+
+def indexes(workspace):
+    return sorted(workspace.glob("bottlenecks/photos-*.npy"))
+
+
+@pytest.fixture
+def large(kept, monkeypatch):
+    """A workspace whose index is large, for its photos."""
+    monkeypatch.setattr(stat_index, "ALWAYS_READ", 0)
+    size = indexes(kept)[0].stat().st_size
+    monkeypatch.setattr(stat_index, "A_PHOTO", size // 10)
+    opened._State.opened.clear()
+    return kept
+
+
+def test_a_large_index_is_read_when_the_photos_asked_for_weigh_as_much(
+    large, drawn, reads
+):
+    for count in (4, 8):
+        assert counts(drawn[:4], Tiny(), large) == (4, 0)
+        assert len(reads) == count
+    assert counts(drawn, Tiny(), large) == (N_PHOTOS, 0)
+    assert len(reads) == 8
+
+
+def test_a_call_on_few_photos_leaves_a_large_index_as_it_is(large, drawn, new):
+    before = indexes(large)
+    time.sleep(0.02)
+    assert counts([*new[:1], *drawn[:2]], Tiny(), large) == (2, 1)
+    assert indexes(large) == before
+
+
+def test_what_is_learnt_goes_into_a_file_beside_a_much_larger_one(
+    kept, drawn, new, reads, monkeypatch
+):
+    monkeypatch.setattr(stat_index, "FEW", 0)
+    monkeypatch.setattr(stat_index, "FACTOR", 3)
+    before = indexes(kept)
+    time.sleep(0.02)
+    assert counts(new[:2], Tiny(), kept) == (0, 2)
+    assert len(indexes(kept)) == 2 and set(before) < set(indexes(kept))
+    assert counts(new[2:4], Tiny(), kept) == (0, 2)
+    assert len(indexes(kept)) == 2 and set(before) < set(indexes(kept))
+    assert all(map(is_whole, indexes(kept)))
+    opened._State.opened.clear()
+    reads.clear()
+    assert counts([*drawn, *new[:4]], Tiny(), kept) == (N_PHOTOS + 4, 0)
+    assert reads == []
+    compact_cache(kept)
+    assert len(indexes(kept)) == 1
+    opened._State.opened.clear()
+    assert counts([*drawn, *new[:4]], Tiny(), kept) == (N_PHOTOS + 4, 0)
+    assert reads == []
+
+
+def test_an_index_too_large_for_one_file_lies_in_several(
+    kept, drawn, reads, monkeypatch
+):
+    header = len(header_of(stat_index.ENTRY, 12))
+    monkeypatch.setattr(stat_index, "MOST", header + 8 * 88)
+    drawn[3].write_bytes(drawn[3].read_bytes())
+    time.sleep(0.02)
+    opened._State.opened.clear()
+    assert counts(drawn, Tiny(), kept) == (N_PHOTOS, 0)
+    assert len(indexes(kept)) == 3 and all(map(is_whole, indexes(kept)))
+    reads.clear()
+    opened._State.opened.clear()
+    assert counts(drawn, Tiny(), kept) == (N_PHOTOS, 0)
+    assert reads == []
+
+
+def test_what_another_process_learnt_is_known_without_reading_all_again(
+    kept, drawn, new, reads, monkeypatch
+):
+    monkeypatch.setattr(stat_index, "FEW", 0)
+    monkeypatch.setattr(stat_index, "FACTOR", 1)
+    monkeypatch.setattr("carlib.bottlenecks.status.TICK", 0)
+    time.sleep(0.02)
+    index = open_index(kept)
+    before = indexes(kept)
+    other = stat_index.StatIndex(index.folder)
+    other.refresh()
+    for path in new:
+        other.learn(path, path.stat(), time.time_ns(), bytes(range(32)))
+    other.write()
+    time.sleep(0.02)
+    read, rows_in = [], index._rows_in
+    monkeypatch.setattr(index, "_rows_in", lambda n: read.append(n) or rows_in(n))
+    assert open_index(kept) is index and index.key_at(new[0]) == bytes(range(32))
+    assert index.key_at(drawn[0]) and before[0].name not in read
+
+
+def test_of_a_photo_that_changed_what_was_learnt_last_counts(kept, drawn, reads):
+    for _ in range(3):
+        drawn[3].write_bytes(drawn[3].read_bytes())
+        time.sleep(0.02)
+        counts(drawn, Tiny(), kept)
+    opened._State.opened.clear()
+    reads.clear()
+    assert counts(drawn, Tiny(), kept) == (N_PHOTOS, 0)
+    assert reads == []
+    assert [len(np.load(path)) for path in indexes(kept)] == [N_PHOTOS]

@@ -72,9 +72,9 @@ def test_all_that_is_no_photo_is_named_at_once(photos):
         as_sources(photos)
 
 
-def test_an_address_is_refused_as_one():
-    with pytest.raises(OptionError, match=r"an address \(https://a.b/c.jpg\)"):
-        as_sources("https://a.b/c.jpg")
+def test_an_address_that_is_not_read_is_refused_as_one():
+    with pytest.raises(OptionError, match=r"with ftp://(.|\n)*\(ftp://a.b/c.jpg\)"):
+        as_sources("ftp://a.b/c.jpg")
 
 
 def opened(folder):

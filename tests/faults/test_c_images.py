@@ -409,7 +409,7 @@ def test_c26_predict_takes_all_that_can_be_a_photo_and_names_what_cannot(
         (np.zeros((8, 8, 3), np.int64), "int64"),
         *((5, "a int"), (None, "None"), ({"a": 1}, "a dict"), ({"a"}, "a set")),
         (["a.jpeg", 5, None], "photo 2 is a int(.|\n)*photo 3 is None"),
-        ("https://example.org/1.jpeg", "download it first"),
+        ("ftp://example.org/1.jpeg", "an address with ftp://, which isn't read"),
     ]
     for photos, says in others:
         with pytest.raises(OptionError, match=says):

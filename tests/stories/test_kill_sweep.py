@@ -24,8 +24,8 @@ import pytest
 
 from carlib.backbones import engines, kept
 from carlib.bottlenecks import run as run_module
+from carlib.bottlenecks import shard_file, stat_index
 from carlib.bottlenecks import shards as shards_module
-from carlib.bottlenecks import stat_index
 from carlib.bottlenecks.cache import (
     cache_info,
     clear_cache,
@@ -190,6 +190,15 @@ def one_damaged_before(photos, workspace):
     shard.write_bytes(shard.read_bytes()[:-1])
 
 
+def nothing_before_hints(photos, workspace):
+    shard_file.HINTED = 0
+
+
+def all_before_with_hints(photos, workspace):
+    shard_file.HINTED = 0
+    all_before(photos, workspace)
+
+
 @dataclass
 class Outcome:
     """What a run left that ended at some point, and what the next runs make of it."""
@@ -289,7 +298,8 @@ def sweep(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("before", "already", "at_least"), [(nothing_before, 0, 54), (some_before, 3, 29)]
+    ("before", "already", "at_least"),
+    [(nothing_before, 0, 54), (some_before, 3, 29), (nothing_before_hints, 0, 72)],
 )
 def test_a_kill_at_any_point_of_a_run_loses_one_shard_at_most(
     sweep, before, already, at_least
@@ -303,9 +313,12 @@ def test_a_kill_at_any_point_of_a_run_loses_one_shard_at_most(
 
 
 @pytest.mark.slow
-def test_a_kill_at_any_point_of_compacting_loses_nothing(sweep):
-    outcomes = sweep(compact, all_before)
-    assert len(outcomes) >= 10
+@pytest.mark.parametrize(
+    ("before", "at_least"), [(all_before, 10), (all_before_with_hints, 20)]
+)
+def test_a_kill_at_any_point_of_compacting_loses_nothing(sweep, before, at_least):
+    outcomes = sweep(compact, before)
+    assert len(outcomes) >= at_least
     assert {outcome.computed for outcome in outcomes} == {0}
 
 

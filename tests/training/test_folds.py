@@ -6,6 +6,7 @@ import pytest
 
 import carlib
 from carlib.training import choose_l2 as choose_l2_module
+from carlib.training import folds
 from carlib.training.folds import distinct_photos, fold_numbers
 from tests import copied
 
@@ -59,3 +60,31 @@ def test_the_order_of_rows_does_not_change_what_is_one_picture(trainer, stamped)
         for table in (stamped, stamped.iloc[order].reset_index(drop=True))
     ]
     assert (numbers[0][order] == numbers[1]).all()
+
+
+def test_of_many_each_class_is_dealt_out_evenly_and_copies_together(monkeypatch):
+    monkeypatch.setattr(folds, "MANY", 100)
+    labels = np.repeat([0, 1, 2], [600, 90, 30])
+    distinct = np.arange(720) // 3  # three photos of a picture
+    found = fold_numbers(labels, distinct, 5, 1)
+    for label, size in enumerate([120, 18, 6]):
+        assert (
+            np.bincount(found[labels == label], minlength=6)[1:].tolist() == [size] * 5
+        )
+    assert (found.reshape(-1, 3) == found[::3, np.newaxis]).all()
+    assert (found == fold_numbers(labels, distinct, 5, 1)).all()
+    assert (found != fold_numbers(labels, distinct, 5, 2)).any()
+
+
+def test_of_many_the_order_of_rows_does_not_matter(monkeypatch):
+    monkeypatch.setattr(folds, "MANY", 100)
+    generator = np.random.default_rng(0)
+    labels, distinct = generator.integers(0, 3, 300), generator.integers(0, 200, 300)
+    order = generator.permutation(300)
+    found = fold_numbers(labels, distinct, 4, 1)
+    np.testing.assert_array_equal(
+        fold_numbers(labels[order], distinct[order], 4, 1), found[order]
+    )
+    assert len(set(zip(distinct.tolist(), found.tolist(), strict=True))) == len(
+        set(distinct.tolist())
+    )

@@ -85,16 +85,33 @@ def test_its_loss_is_the_one_that_keras_makes_smaller(task):
     np.testing.assert_allclose(head.weights[1], linear.bias, atol=1e-6)
 
 
-def test_it_is_the_same_from_a_memory_map_block_by_block(task, tmp_path, monkeypatch):
+@pytest.mark.parametrize("within_class", [0.0, 0.5])
+def test_it_is_the_same_from_a_memory_map_block_by_block(
+    task, tmp_path, monkeypatch, within_class
+):
+    task = dataclasses.replace(task, within_class=within_class)
     np.save(tmp_path / "rows.npy", task.rows)
     mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
     whole = find_optimum(task, 500, nobody).linear
     monkeypatch.setattr(keras_head, "IN_MEMORY", 50 * 80)
     monkeypatch.setattr(optimum, "SAMPLE", 64)
+    monkeypatch.setattr(optimum, "AT_ONCE", 50)
     parts = find_optimum(dataclasses.replace(task, rows=mapped), 500, nobody).linear
     np.testing.assert_allclose(
         parts.logits(task.rows), whole.logits(task.rows), atol=1e-5
     )
+
+
+def test_it_is_the_same_from_wherever_the_search_sets_out_and_sooner_from_near(task):
+    whole = find_optimum(task, 500, nobody)
+    near = find_optimum(task, 500, nobody, start=whole.linear)
+    assert near.converged and near.last < whole.last / 3
+    moved = dataclasses.replace(whole.linear, kernel=whole.linear.kernel + 1)
+    far = find_optimum(task, 500, nobody, start=moved)
+    for found in (near, far):
+        np.testing.assert_allclose(
+            found.linear.logits(task.rows), whole.linear.logits(task.rows), atol=1e-5
+        )
 
 
 def test_it_is_the_same_again_and_in_another_order(task):
