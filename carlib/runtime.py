@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from carlib import cores
 from carlib.errors import CarlibError
 
 # pip holds to this as well, but not every environment is pip's.
@@ -123,12 +124,21 @@ def tensorflow() -> Any:
     keras()
     import tensorflow
 
+    _limit_tensorflow(tensorflow)
     if not tensorflow.compat.v1.executing_eagerly_outside_functions():
         raise CarlibError(
             "Expected TensorFlow 2's eager execution. Received: it's switched off",
             hint="Leave out tf.compat.v1.disable_eager_execution(), and start again.",
         )
     return tensorflow
+
+
+def _limit_tensorflow(tf: Any) -> None:
+    """Hold TensorFlow to as many threads as are allowed; once it computes it can't."""
+    if count := cores.threads_to_set():
+        with contextlib.suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(count)
+            tf.config.threading.set_inter_op_parallelism_threads(min(count, 2))
 
 
 @functools.cache

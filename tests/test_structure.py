@@ -28,6 +28,7 @@ ORDER = {
         "archives",
         "downloads",
         "interrupts",
+        "cores",
         "runtime",
     ),
     "data": (
@@ -139,7 +140,7 @@ WRITES_ELSEWHERE = {
 FORBIDDEN_NAMES = {"eval", "exec", "compile", "extractall", "Lambda", "TFSMLayer"}
 FORBIDDEN_MODULES = {"pickle", "dill", "joblib", "marshal", "shelve", "torch"}
 # Reads a checkpoint that comes with pip, by an unpickler that admits only tensors.
-MAY_IMPORT = {("backbones.checkpoint", "pickle"), ("data.photos", "joblib")}
+MAY_IMPORT = {("backbones.checkpoint", "pickle"), ("cores", "joblib")}
 FORBIDDEN_OPTIONS = {("allow_pickle", True), ("safe_mode", False), ("shell", True)}
 
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from carlib import runtime
+from carlib import cores, runtime
 
 HINTS = {"bfloat16": "bf16", "float16": "f16", "float32": "f32", "int8": "f32"}
 Done = Iterator[tuple[Any, np.ndarray]]  # a batch's tag, and its features
@@ -125,6 +125,8 @@ class OpenVINOEngine:
             "PERFORMANCE_HINT": "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": HINTS[precision],
         }
+        if count := cores.threads_to_set():
+            options["INFERENCE_NUM_THREADS"] = count
         pool = ThreadPoolExecutor(1, "compiles")
         self._compiling = pool.submit(
             runtime.core().compile_model, model, "CPU", options

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from distributed import Worker, get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from carlib import __version__, runtime
+from carlib import __version__, cores
 from carlib.backbones.engines import Network
 from carlib.bottlenecks.cache import DESCRIPTION, open_shards, shards_folder
 from carlib.bottlenecks.run import Lane, Run
@@ -90,7 +90,7 @@ class Opened(WorkerPlugin):
     async def setup(self, worker: Worker) -> None:
         """Open the backbones, while the worker goes on answering its scheduler."""
         if self._made_in != _THIS_PROCESS:
-            getattr(runtime, "limit_threads", print)(worker.state.nthreads)  # TODO
+            cores.limit_threads(worker.state.nthreads)
         await asyncio.to_thread(self._open)
 
     def _open(self) -> None:

@@ -11,6 +11,7 @@ import click
 from carlib import __version__, runtime
 from carlib.cli import terminal
 from carlib.cli.terminal import json_option, show, workspace_option
+from carlib.cores import usable_cores
 from carlib.errors import CarlibError
 
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "pillow", "click")
@@ -68,8 +69,6 @@ def version(package: str) -> str | None:
 
 def engine() -> dict[str, Any]:
     """Return what executes backbones here, and at which precision."""
-    from carlib.data.photos import usable_cores
-
     cores = {"cores": usable_cores()}
     if runtime.may_have_gpu():
         return {"name": "TensorFlow, if it finds the GPU", "precision": None, **cores}

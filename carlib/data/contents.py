@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from carlib.cores import usable_cores
 from carlib.data.index import Row
 from carlib.data.listed import Place
-from carlib.data.photos import photo_key, read_content, readers, usable_cores
+from carlib.data.photos import photo_key, read_content, readers
 from carlib.data.sources import Source
 from carlib.data.stores import AT_ONCE
 from carlib.errors import DataError, ImageError, OptionError

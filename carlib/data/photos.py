@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from carlib.cores import usable_cores
 from carlib.data import images, opening, stores, tars
 from carlib.data.addresses import is_address, tars_of
 from carlib.data.images import Shape
@@ -128,13 +129,6 @@ class _AtOnce(Executor):
         except Exception as error:
             future.set_exception(error)
         return future
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use, as of a container, too."""
-    from joblib import cpu_count
-
-    return cpu_count()
 
 
 def read_photo(name: str | os.PathLike) -> bytes:
