@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from busy import watched
 from processes import answer
 
 BATCH = 32
@@ -158,6 +159,73 @@ class ONNXRuntime(Decoded):
         return self.session.run(None, {self.input: batch.astype(np.float32)})[0]
 
 
+class ONNXRuntimeOnGPU(ONNXRuntime):
+    """The same on a GPU, where the package can use one."""
+
+    def open(self, job: dict) -> None:
+        import onnxruntime
+
+        self.session = onnxruntime.InferenceSession(
+            job["onnx"], providers=["CUDAExecutionProvider"]
+        )
+        self.input = self.session.get_inputs()[0].name
+
+
+class Engine(Decoded):
+    """carlib's engine alone, on pixels that are there."""
+
+    def open(self, job: dict) -> None:
+        self.backbone = backbone(job["arch"], job["precision"])
+
+    def compute(self, prepared: list[np.ndarray]) -> np.ndarray:
+        return self.backbone.features(np.concatenate(prepared))
+
+
+class PyTorch(Decoded):
+    """A network of the same kind, compiled, channels last, in half precision on a GPU.
+
+    Its weights are torchvision's own draw: only its speed is compared.
+    """
+
+    names = {
+        "InceptionV3": "inception_v3",
+        "MobileNetV2": "mobilenet_v2",
+        "ResNet50V2": "resnet50",
+        "ResNet101V2": "resnet101",
+        "EfficientNetLite0": "efficientnet_b0",  # the nearest that there is
+    }
+    batch = 128
+
+    def open(self, job: dict) -> None:
+        import torch
+        import torchvision
+
+        name = self.names[job["arch"]]
+        extra = {"init_weights": False} if name == "inception_v3" else {}
+        network = getattr(torchvision.models, name)(weights=None, **extra).eval()
+        self.torch, on_gpu = torch, job["device"] == "gpu"
+        self.device = torch.device("cuda" if on_gpu else "cpu")
+        self.kind = torch.float16 if on_gpu else torch.float32
+        network = network.to(self.device, self.kind, memory_format=torch.channels_last)
+        self.network = torch.compile(network)
+
+    def compute(self, prepared: list[np.ndarray]) -> np.ndarray:
+        pixels, torch = np.concatenate(prepared), self.torch
+        done = []
+        with torch.inference_mode():
+            for start in range(0, len(pixels), self.batch):
+                batch = np.zeros((self.batch, *pixels.shape[1:]), np.uint8)
+                some = pixels[start : start + self.batch]
+                batch[: len(some)] = some
+                there = torch.from_numpy(batch).to(self.device, non_blocking=True)
+                there = there.permute(0, 3, 1, 2).to(self.kind) / 127.5 - 1
+                answers = self.network(
+                    there.contiguous(memory_format=torch.channels_last)
+                )
+                done.append(answers[: len(some)])
+            return torch.cat(done).float().cpu().numpy()
+
+
 class Reference(Decoded):
     """Keras at float32, on the pixels that carlib decodes: what the others should be.
 
@@ -184,6 +252,9 @@ WAYS = {
     "openvino": OpenVINO,
     "onnxruntime": ONNXRuntime,
     "again": Again,
+    "engine": Engine,
+    "onnxruntime-gpu": ONNXRuntimeOnGPU,
+    "pytorch": PyTorch,
     "reference": Reference,
 }
 
@@ -194,7 +265,11 @@ def run(job: dict) -> dict:
     Args:
         job: way, arch, precision, calibration (a folder, or ""), onnx (a file's path,
             or ""), workspace, first, warm, timed (folders of photos; the last two may
-            be missing), features (where to put those of the last).
+            be missing), features (where to put those of the last); device, for PyTorch.
+
+    Returns:
+        first_feature, in seconds; speed, in photos a second; busy, the GPU's share of
+        the time, where that can be told.
     """
     way = WAYS[job["way"]](job)
     features = way.compute(way.prepare(Path(job["first"])))
@@ -202,9 +277,11 @@ def run(job: dict) -> dict:
     if "timed" in job:
         way.compute(way.prepare(Path(job["warm"])))
         prepared = way.prepare(Path(job["timed"]))
-        began = time.perf_counter()
-        features = way.compute(prepared)
-        found["speed"] = len(features) / (time.perf_counter() - began)
+        with watched() as shares:
+            began = time.perf_counter()
+            features = way.compute(prepared)
+            found["speed"] = len(features) / (time.perf_counter() - began)
+        found["busy"] = float(np.mean(shares)) if shares else None
     np.save(job["features"], features)
     return found
 

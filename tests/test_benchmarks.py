@@ -212,3 +212,34 @@ def test_the_caches_calls_are_told_with_their_memory_and_operations(tmp_path):
     assert calls["open the shards, compacted"]["operations"]["open"] == 1
     assert all(e["seconds"] > 0 and e["peak_mb"] > 20 for e in calls.values())
     assert all(f"| {name} " in said for name in calls)
+
+
+@pytest.mark.slow
+def test_a_clusters_overhead_is_told_beside_one_process(sample, tmp_path):
+    few = ("--counts", 70, "--counts", 100, "--counts", 130, "--rounds", 1)
+    said = run("cluster.py", *few, "--data", sample, "--json", tmp_path / "found.json")
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    assert [list(way) for way in found["ways"].values()] == [["70", "100", "130"]] * 3
+    assert "| workers of a thread " in said and "off at 100" in said
+
+
+@pytest.mark.slow
+def test_more_threads_read_more_photos_a_second(sample, tmp_path):
+    few = ("--threads", 1, "--threads", 4, "--photos", 200, "--rounds", 1)
+    run("cores.py", *few, "--data", sample, "--json", tmp_path / "found.json")
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    assert found["simulated"]["4"][0] > 2 * found["simulated"]["1"][0]
+    assert found["most"][0] > found["simulated"]["4"][0]
+
+
+@pytest.mark.slow
+def test_the_benchmark_for_a_gpu_runs_on_a_cpu_when_asked_to(sample, tmp_path):
+    few = ("--device", "cpu", "--photos", 24, "--rounds", 1, "--arch", "MobileNetV2")
+    ways = ("--ways", "carlib", "--ways", "engine", "--data", sample)
+    said = run("gpu.py", *few, *ways, "--json", tmp_path / "found.json")
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    speeds = {
+        way: rounds[0]["speed"] for way, rounds in found["archs"].popitem()[1].items()
+    }
+    assert set(speeds) == {"carlib", "engine"} and min(speeds.values()) > 0
+    assert "| carlib, files to features " in said

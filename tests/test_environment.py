@@ -94,7 +94,7 @@ def test_requirements_says_how_it_was_made():
     assert "uv pip compile pyproject.toml --extra test --universal" in head[1]
     assert head[1].endswith("-o requirements.txt")
     extras = project()["optional-dependencies"]
-    own = {"notebooks", "int8", "more-backbones"}
+    own = {"notebooks", "int8", "more-backbones", "cluster"}
     assert any(Requirement(line).extras == own for line in extras["test"])
 
 
