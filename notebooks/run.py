@@ -3,6 +3,7 @@
     python notebooks/run.py                                  all of them, as they stand
     python notebooks/run.py --data photos.zip --epochs 50    your photos, 50 epochs
     python notebooks/run.py --only 04 05                     train and evaluate again
+    python notebooks/run.py --only 10                        the optional one
     python notebooks/run.py --arch InceptionV3 --weights none
     python notebooks/run.py -p SEED=7                        any notebook's parameter
 
@@ -100,10 +101,13 @@ def run(options: argparse.Namespace) -> str:
 def choose(only: list[str] | None) -> list[Path]:
     """Return the notebooks whose names start with one of the given, in order.
 
+    Optional ones run only when they are asked for.
+
     Raises:
         RunError: No notebook's name starts so.
     """
     there = sorted(HERE.glob("[0-9][0-9]_*.ipynb"))
+    there += sorted(HERE.glob("optional/[0-9][0-9]_*.ipynb")) if only else []
     unknown = [n for n in only or [] if not any(p.name.startswith(n) for p in there)]
     if unknown:
         names = ", ".join(path.stem for path in there)

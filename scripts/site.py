@@ -19,7 +19,15 @@ from carlib.files import atomic_folder, write_text
 from carlib.reading import sha256_of
 from scripts.command import check_place, done, parser_of
 from scripts.site_links import copy_what_is_linked, missing
-from scripts.site_pages import API, STYLE, Page, api_page, notebook_page, text_page
+from scripts.site_pages import (
+    API,
+    OPTIONAL,
+    STYLE,
+    Page,
+    api_page,
+    notebook_page,
+    text_page,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "data" / "sample" / "image"
@@ -59,8 +67,10 @@ def run_the_notebooks(workspace: Path) -> Path:
     """Run all notebooks on the drawn sample, and return their workspace."""
     command = [sys.executable, str(ROOT / "notebooks" / "run.py"), "--data", "sample"]
     command += ["--arch", "EfficientNetLite0", "--workspace", str(workspace)]
-    if subprocess.run(command).returncode:
-        raise SiteError("The notebooks failed, see above.")
+    optional = [path.name[:2] for path in OPTIONAL]
+    for more in ([], ["--only", *optional]):
+        if subprocess.run([*command, *more]).returncode:
+            raise SiteError("The notebooks failed, see above.")
     return workspace
 
 
@@ -101,6 +111,7 @@ def notebooks_in(workspace: Path) -> list[Path]:
         SiteError: Some haven't run there.
     """
     names = sorted(path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
+    names += [path.name for path in OPTIONAL]
     executed = [workspace / "executed" / name for name in names]
     lacking = [path.stem for path in executed if not path.exists()]
     if lacking:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 LOOK = ROOT / "scripts" / "site_look"
 STYLE = LOOK / "style.css"
+OPTIONAL = sorted((ROOT / "notebooks" / "optional").glob("[0-9]*.ipynb"))
 API = "api/carlib.html"
 PLACES = [
     ("Workshop", "index.html"),
@@ -56,7 +57,12 @@ def notebook_page(path: Path) -> Page:
     title = notebook.cells[0].source.partition("\n")[0].lstrip("# ")
     body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
     body = body.replace(f"{ROOT}{os.sep}", "")  # in tracebacks: whose machine it was
-    return framed(place_of(f"notebooks/{path.name}"), title, "notebook", body)
+    folder = "notebooks/optional" if _is_optional(path) else "notebooks"
+    return framed(place_of(f"{folder}/{path.name}"), title, "notebook", body)
+
+
+def _is_optional(path: Path) -> bool:
+    return path.name in {each.name for each in OPTIONAL}
 
 
 def api_page() -> Page:

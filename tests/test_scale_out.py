@@ -1,9 +1,11 @@
 """The optional notebook: clean, short, and it runs in a fresh kernel."""
 
-import papermill
+import importlib
+
 import pytest
 
 from tests.test_notebook_style import NOTEBOOKS, Notebook, code_lines, words
+from tests.test_notebooks import run
 
 PATH = NOTEBOOKS / "optional" / "10_scale_out.ipynb"
 
@@ -21,19 +23,22 @@ def test_it_is_stripped_and_its_cells_are_short(notebook):
     assert 8 * n_lines <= words(notebook.text) <= 25 * n_lines
 
 
+def test_it_runs_only_when_it_is_asked_for(monkeypatch):
+    monkeypatch.syspath_prepend(NOTEBOOKS)
+    runner = importlib.import_module("run")
+    assert PATH not in runner.choose(None)
+    assert runner.choose(["10"]) == [PATH]
+
+
 @pytest.mark.slow
 def test_a_worker_is_killed_in_it_and_all_photos_have_their_features(tmp_path):
-    ran = tmp_path / PATH.name
-    options = {"WORKSPACE": str(tmp_path / "w")}
-    papermill.execute_notebook(
-        PATH, ran, options, cwd=PATH.parent, progress_bar=False, kernel_name="python3"
-    )
+    result = run("--only", 10, "--data", "sample", "--workspace", tmp_path / "w")
+    assert result.returncode == 0, result.stderr
     outputs = [
         "".join(output.get("text", "") or output.get("data", {}).get("text/plain", ""))
-        for cell in Notebook(ran).code
+        for cell in Notebook(tmp_path / "w" / "executed" / PATH.name).code
         for output in cell["outputs"]
     ]
     assert "(200, 1280)" in outputs and "True" in outputs
-    assert outputs[-1] == "Checkpoint 10: 200 photos, 3 workers.\n"
+    assert "Checkpoint 10: 200 photos, 3 workers.\n" in outputs
     assert any("200 cached, 0 computed" in text for text in outputs)
-    assert (tmp_path / "w").is_dir()

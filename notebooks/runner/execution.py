@@ -12,6 +12,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from carlib.cores import usable_cores
 from carlib.files import named_in_errors, write_text
 from carlib.runtime import may_have_gpu
 from runner import page
@@ -20,17 +21,12 @@ from runner.kernels import Kernels
 from runner.order import needs, side_by_side
 from runner.progress import Progress, progress
 
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+HERE = Path(__file__).resolve().parent.parent
 
 
 def at_a_time() -> int:
     """Return how many notebooks the machine bears: one takes all memory of a GPU."""
-    return 1 if may_have_gpu() else cores()
+    return 1 if may_have_gpu() else usable_cores()
 
 
 def declared_parameters(path: Path) -> set[str]:
@@ -59,11 +55,10 @@ def execute_all(
         output.mkdir(parents=True, exist_ok=True)
     total = sum(len(code_cells(nbformat.read(path, 4))) for path in wanted)
     injected = sum(bool(given) for given in wanted.values())
-    folder = next(iter(wanted)).parent
     with (
         _surroundings(jobs),
         ThreadPoolExecutor(1) as pages,
-        Kernels(folder, len(wanted)) as kernels,
+        Kernels(HERE, len(wanted)) as kernels,
         progress(total + injected) as shown,
     ):
         run = _Run(output, timeout, kernels, shown, pages, [])
@@ -181,7 +176,7 @@ def _surroundings(jobs: int) -> Iterator[None]:
     }
     # Kernels share the cores; otherwise the threads of one wait for another's.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        changed[name] = os.environ.get(name, str(max(1, cores() // jobs)))
+        changed[name] = os.environ.get(name, str(max(1, usable_cores() // jobs)))
     for name in ("CARLIB_DATA", "KERAS_HOME"):  # given relative to where the person is
         if os.environ.get(name) and Path(os.environ[name]).exists():
             changed[name] = str(Path(os.environ[name]).resolve())
