@@ -19,7 +19,7 @@ from carlib.backbones.engines import Network
 from carlib.bottlenecks.cache import DESCRIPTION, open_shards, shards_folder
 from carlib.bottlenecks.run import Lane, Run
 from carlib.data.sources import Source
-from carlib.errors import CarlibError
+from carlib.errors import ClusterError
 from carlib.messages import bar
 from carlib.reading import read_json
 
@@ -94,15 +94,24 @@ class Opened(WorkerPlugin):
         await asyncio.to_thread(self._open)
 
     def _open(self) -> None:
+        self._check_weights()
+        for network in self.networks:
+            network.engine()
+
+    def _check_weights(self) -> None:
         found = [network.fingerprint for network in self.networks]
         if found != self.fingerprints:
-            raise CarlibError(
+            raise ClusterError(
                 "Expected a worker's backbone to have the client's weights. Received: "
                 "others",
                 hint="Put the same weights file where the worker looks for it.",
             )
-        for network in self.networks:
-            network.engine()
+
+    def _check_workspace(self, job: Job) -> None:
+        """Refuse to write where the client won't see it: a worker may join later."""
+        folders = folders_of(job.workspace_path, self.networks)
+        if problem := problem_of(__version__, folders):
+            raise ClusterError(f"A worker on {socket.gethostname()} {problem}.")
 
     def compute(
         self, job: Job, names: Sequence[str], go_on: Callable[[int], None]
@@ -112,6 +121,8 @@ class Opened(WorkerPlugin):
         Args:
             go_on: Is called after each photo; it may raise, which ends the range.
         """
+        self._check_weights()
+        self._check_workspace(job)
         began, index = time.monotonic(), _Statuses()
         sources = [Source(name) for name in names]
         lanes = [
@@ -133,7 +144,7 @@ def _check_kept(lanes: Sequence[Lane]) -> None:
     lost = [lane.shards.folder for lane in lanes if not lane.shards.keeps]
     if lost:
         message = "Expected a worker to write into the workspace. Received: it can't"
-        raise CarlibError(message, [str(folder) for folder in lost])
+        raise ClusterError(message, [str(folder) for folder in lost])
 
 
 def _named(names: Sequence[str], seen: dict[str, Any]) -> list[tuple[int, str]]:
@@ -168,7 +179,7 @@ def compute_range(job: Job, names: Sequence[str]) -> Report:
     worker = get_worker()
     opened, task = worker.plugins.get(job.opened), worker.get_current_task()
     if not isinstance(opened, Opened):
-        raise CarlibError(f"The worker {worker.address} has no backbone.")
+        raise ClusterError(f"The worker {worker.address} has no backbone.")
 
     def go_on(_: int) -> None:
         state = worker.state.tasks.get(task)

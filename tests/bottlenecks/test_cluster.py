@@ -21,7 +21,7 @@ from carlib.bottlenecks.extract import compute_bottlenecks
 from carlib.bottlenecks.shard_file import SHARD, count_rows, row_type
 from carlib.bottlenecks.stat_index import TRUSTED
 from carlib.cli.bottlenecks import connected
-from carlib.errors import CarlibError, ClusterError, ImageError, OptionError
+from carlib.errors import ClusterError, ImageError, OptionError
 from tests.tiny import Tiny, counts, draw_photos, features_of, shards
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:distributed")
@@ -322,6 +322,15 @@ def test_a_worker_that_sees_another_workspace_is_named(tmp_path):
     assert worker.problem_of("9.9", {}) == f"has carlib {carlib.__version__}, not 9.9"
 
 
+def test_a_worker_that_joins_later_and_sees_no_workspace_writes_nothing(
+    drawn, tmp_path
+):
+    job = worker.Job("", str(tmp_path / "elsewhere"), False, True)
+    with pytest.raises(ClusterError, match="does not see"):
+        worker.Opened([Tiny()]).compute(job, [str(drawn[0])], print)
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_workers_that_can_not_take_part_are_all_named(
     client, drawn, tmp_path, monkeypatch
 ):
@@ -342,7 +351,7 @@ class Other(Tiny):
 
 
 def test_a_worker_with_other_weights_is_refused(client, drawn, tmp_path):
-    with pytest.raises(CarlibError, match="Received: others"):
+    with pytest.raises(ClusterError, match="Received: others"):
         counts(drawn, Other(0), tmp_path / "w", client=client)
 
 
