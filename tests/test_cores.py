@@ -55,24 +55,33 @@ def test_no_number_is_refused_in_words(monkeypatch, given):
 
 
 COMPUTES = """
-import json, os, sys, time
+import sys
+from pathlib import Path
 import numpy as np
 import carlib
 from tests.tiny import paths
-carlib.compute_bottlenecks(paths(sys.argv[1])[:1], "EfficientNetLite0", None, False)
-began, used = time.perf_counter(), time.process_time()
-backbone = carlib.Backbone("EfficientNetLite0")
-features = carlib.compute_bottlenecks(paths(sys.argv[1]), backbone, None, False)
-share = (time.process_time() - used) / (time.perf_counter() - began)
-np.save(sys.argv[2], features)
-print(share)
+
+def used():
+    told = Path("/proc/self/task").glob("*/schedstat")
+    return {each.parent.name: int(each.read_text().split()[0]) for each in told}
+
+photos, backbone = paths(sys.argv[1]), carlib.Backbone("EfficientNetLite0")
+carlib.compute_bottlenecks(photos[:1], backbone, None, False)
+before = used()
+np.save(sys.argv[2], carlib.compute_bottlenecks(photos, backbone, None, False))
+spent = [after - before.get(thread, 0) for thread, after in used().items()]
+print(max(spent) / sum(spent))
 """
 
 
 @pytest.mark.slow
-def test_a_process_held_to_one_thread_computes_the_same_on_one_core(tmp_path):
+@pytest.mark.skipif(
+    not Path("/proc/self/schedstat").exists(), reason="Linux tells what a thread used"
+)
+def test_a_process_held_to_one_thread_computes_the_same_on_one(tmp_path):
+    """A thread's own time, unlike the clock, doesn't tell what else computes here."""
     draw_photos(tmp_path / "p", 300)
-    shares, features = [], []
+    busiest, features = [], []
     for count in ("1", "2"):
         out = tmp_path / f"{count}.npy"
         command = [sys.executable, "-c", COMPUTES, str(tmp_path / "p"), str(out)]
@@ -84,9 +93,9 @@ def test_a_process_held_to_one_thread_computes_the_same_on_one_core(tmp_path):
             text=True,
             check=True,
         )
-        shares.append(float(ran.stdout.splitlines()[-1]))
+        busiest.append(float(ran.stdout.splitlines()[-1]))
         features.append(np.load(out))
     np.testing.assert_array_equal(*features)
     assert len(features[0]) == len(paths(tmp_path / "p"))
-    # Reading has a thread of its own; it needs a fraction of the network's time.
-    assert shares[0] < 1.6
+    # Reading such small photos takes a tenth of the network's time, on other threads.
+    assert busiest[0] > 0.75 > busiest[1]

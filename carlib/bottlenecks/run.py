@@ -168,14 +168,15 @@ class Lane:
 
     Args:
         hold_back: As of `extract`.
-        watch: Take up what others write meanwhile: they may have the same photos.
+        alone: Nobody else computes these photos, and they are soon done: they become
+            one shard, and others' are not looked at.
     """
 
     def __init__(
-        self, network: Network, shards: Shards, hold_back: bool, watch: bool = True
+        self, network: Network, shards: Shards, hold_back: bool, alone: bool = False
     ):
         self.network, self.shards = network, shards
-        self._hold_back, self._watch = hold_back, watch
+        self._hold_back, self._alone = hold_back, alone
         if shards.folder:
             network.keep_in(shards.folder)
         self.under_way: set[bytes] = set()  # photos that are being computed, or were
@@ -226,7 +227,7 @@ class Lane:
         """Write what was computed as a shard, and take up what others wrote."""
         if self._n_bytes:
             self.shards.add(self._parts)
-            if self._watch:
+            if not self._alone:
                 self.shards.refresh()
         self._wait_for_a_shard()
 
@@ -241,7 +242,8 @@ class Lane:
             keys = list(itertools.compress(keys, fine))
             self._parts.append(self.shards.rows(keys, features[fine]))
             self._n_bytes += self._parts[-1].nbytes
-            if _is_worth_a_shard(time.monotonic() - self._began, self._n_bytes):
+            seconds = 0 if self._alone else time.monotonic() - self._began
+            if _is_worth_a_shard(seconds, self._n_bytes):
                 self._write()
             yield from rows
 

@@ -126,7 +126,7 @@ class Opened(WorkerPlugin):
         began, index = time.monotonic(), _Statuses()
         sources = [Source(name) for name in names]
         lanes = [
-            Lane(each, open_shards(job.workspace_path, each, job.reuse), False, False)
+            Lane(each, open_shards(job.workspace_path, each, job.reuse), False, True)
             for each in self.networks
         ]
         run = Run(sources, lanes, job.mirrored, index, go_on)

@@ -18,8 +18,8 @@ LIBRARIES = ("numpy", "pandas", "scikit-learn", "scipy", "pillow", "click")
 TRAINING = ("tensorflow", "keras")
 EXTRAS = ("matplotlib", "jupyterlab", "nncf", "onnx", "onnxruntime", "ai-edge-litert")
 # Their values may be paths, and hold a user's name: only that they are set is told.
-SETTINGS = ("CARLIB_DATA", "CARLIB_DEBUG", "CUDA_VISIBLE_DEVICES", "KERAS_BACKEND")
-SETTINGS += ("KERAS_HOME", "OMP_NUM_THREADS", "HTTPS_PROXY")
+SETTINGS = ("CARLIB_DATA", "CARLIB_DEBUG", "CARLIB_THREADS", "CUDA_VISIBLE_DEVICES")
+SETTINGS += ("KERAS_BACKEND", "KERAS_HOME", "OMP_NUM_THREADS", "HTTPS_PROXY")
 
 
 @click.command(cls=terminal.Command)
