@@ -6,14 +6,14 @@ import io
 import os
 import re
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from carlib.cores import usable_cores
 from carlib.data.addresses import file_name, shown
 from carlib.data.images import thumbnail
-from carlib.data.photos import read_photo
+from carlib.data.photos import read_photo, readers
 from carlib.errors import ImageError, printable
 from carlib.messages import bar
 
@@ -90,7 +90,7 @@ class PhotoStore:
         options = {} if progress else {"disable": True}
         with (
             bar(len(paths), "Thumbnails", "photo", **options) as shown_bar,
-            ThreadPoolExecutor(thread_name_prefix="carlib-thumbnails") as pool,
+            readers(usable_cores()) as pool,
         ):
             for first in range(0, len(paths), AT_ONCE):
                 some = paths[first : first + AT_ONCE]
