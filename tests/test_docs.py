@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import carlib
+from carlib.backbones.architectures import find
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -48,6 +49,7 @@ def test_these_are_the_pages_and_how_many_blocks_of_code_they_have():
     assert {page.name: len(blocks(page.name)) for page in DOCS.glob("*.md")} == {
         "glossary.md": 0,
         "package.md": 4,  # which tests/test_readme.py runs
+        "scaling.md": 1,
         "serving.md": 3,
         "teaching.md": 0,
     }
@@ -116,3 +118,23 @@ def test_that_client_needs_python_alone():
         each.strip().partition(".")[0] for line in named for each in line.split(",")
     }
     assert modules <= sys.stdlib_module_names
+
+
+def test_the_hours_of_ten_million_and_a_billion_are_those_of_the_model():
+    names = run(blocks("scaling.md")[0])
+    page = (DOCS / "scaling.md").read_text("utf-8")
+    counts = {"ten million": 10_000_000, "a billion": 1_000_000_000}
+    rows = re.findall(
+        r"^\| ([\w.-]+) \| (ten million|a billion) \| (.*) \|$", page, re.M
+    )
+    assert {arch for arch, *_ in rows} == set(names["RATE"]) and len(rows) == 6
+    for arch, count, told in rows:
+        foretold = names["run_of"](arch, counts[count], 100).values()
+        shown = [float(cell.replace(",", "")) for cell in told.split(" | ")]
+        assert shown == pytest.approx(list(foretold), rel=0.01, abs=0.005)
+
+
+def test_the_model_knows_the_backbones_numbers_of_features():
+    names = run(blocks("scaling.md")[0])
+    numbers = {arch: find(arch).n_features for arch in names["NUMBERS"]}
+    assert names["NUMBERS"] == numbers

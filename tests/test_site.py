@@ -11,7 +11,14 @@ from PIL import Image
 from carlib.data.spreadsheet import write_csv
 from scripts import site
 from scripts.site_links import copy_what_is_linked, missing
-from scripts.site_pages import Page, markdown, notebook_page, place_of, text_page
+from scripts.site_pages import (
+    OPTIONAL,
+    Page,
+    markdown,
+    notebook_page,
+    place_of,
+    text_page,
+)
 from tests.browser import Opened
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,7 +45,7 @@ def workspace(photos, tmp_path) -> Path:
     """A workspace in which each notebook ran on the sample."""
     (tmp_path / "executed").mkdir()
     write_csv(photos, tmp_path / "photos.csv")
-    for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"):
+    for path in (*(ROOT / "notebooks").glob("[0-9]*.ipynb"), *OPTIONAL):
         made = notebook("Data: ../data/sample (the drawn sample instead)")
         nbformat.write(made, tmp_path / "executed" / path.name)
     return tmp_path

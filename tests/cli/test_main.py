@@ -81,7 +81,7 @@ def test_these_are_the_commands():
     judging = {"evaluate", "compare", "report", "check", "prove", "drift"}
     expected = {"train", "predict", "export", *judging, *caches}
     expected |= {"app", "costs", "doctor", "label-next"}
-    expected |= {"audit", "clinic", "fine-tune", "learning-curve"}
+    expected |= {"audit", "bottlenecks", "clinic", "fine-tune", "learning-curve"}
     assert {" ".join(names) for names in COMMANDS} == expected
 
 
