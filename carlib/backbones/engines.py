@@ -126,7 +126,9 @@ class OpenVINOEngine:
             "INFERENCE_PRECISION_HINT": HINTS[precision],
         }
         if count := cores.threads_to_set():
-            options["INFERENCE_NUM_THREADS"] = count
+            # Bound to cores, as they are by default, all processes' are bound to the
+            # same ones.
+            options |= {"INFERENCE_NUM_THREADS": count, "ENABLE_CPU_PINNING": False}
         pool = ThreadPoolExecutor(1, "compiles")
         self._compiling = pool.submit(
             runtime.core().compile_model, model, "CPU", options
