@@ -29,12 +29,8 @@ def train_direct(
     callbacks: Sequence[Any],
     hear: Note | None = None,
     close: float = CLOSE,
-    start: LinearHead | None = None,
 ) -> tuple[LinearHead, int, bool]:
     """Find a head's optimum, or its best by early stopping's metric on the way.
-
-    Args:
-        close, start: As of `find_optimum`.
 
     Returns:
         The head, the iteration that it's of, and whether it's the optimum.
@@ -49,7 +45,7 @@ def train_direct(
             stops.append(hear and hear(iteration, figures))
             return any(stops)
 
-        found = find_optimum(task, options.epoch, note, close, start)
+        found = find_optimum(task, options.epoch, note, close)
     if best:
         return best.weights, best.epoch, found.converged and best.epoch == found.last
     if head is None:

@@ -125,9 +125,8 @@ def train_head(
     as_long = dataclasses.replace(options, epoch=heard[-1] + 1)
 
     def another(some: PhotoSet) -> Callable[[PhotoSet], np.ndarray]:
-        # Of many photos it is quicker to set out from what all of them made.
-        start = trained.linear if some.is_large and not options.early_stopping else None
-        return _trained(as_long, some, validation, l2, close=ROUGH, start=start).logits
+        # From zeros: a head of all photos has seen those that are held out.
+        return _trained(as_long, some, validation, l2, close=ROUGH).logits
 
     return trained.sure(folds.named_by(another), options.calibrate)
 
@@ -140,14 +139,13 @@ def _trained(
     callbacks: Sequence[Any] = (),
     hear: Note | None = None,
     close: float = CLOSE,
-    start: LinearHead | None = None,
 ) -> TrainedHead:
     """Train one head, as it comes, with a given penalty."""
     task = task_of(options, train, l2)
     augment = options.augment if train.features.mirrored else None
     watched = validation and (validation.as_they_are(), validation.labels)
     if is_direct(options.optimizer):
-        found = train_direct(options, task, watched, callbacks, hear, close, start)
+        found = train_direct(options, task, watched, callbacks, hear, close)
         return TrainedHead(*found[:2], l2, augment, found[2])
     if hear:
         callbacks = [*callbacks, listener(hear)]

@@ -18,8 +18,8 @@ from carlib.training import keras_head
 from carlib.training.keras_head import blocks
 from carlib.training.task import Task, within_unit
 
-# Length of the gradient, in that of a head's of zeros: on the workshop's photos logits
-# are then within 1e-6 of the optimum's. Beyond the second a double can't tell any more.
+# Length of the gradient, in that of the start's: on the workshop's photos logits are
+# then within 1e-6 of the optimum's. Beyond the second a double can't tell any more.
 CLOSE, CLOSE_ENOUGH = 1e-9, 1e-8
 FLAT = 1e-6  # a start with a shorter gradient may well be the optimum
 ROUGH = 1e-5  # logits within 0.01, for heads that are only judged
@@ -46,13 +46,7 @@ class Optimum:
     converged: bool
 
 
-def find_optimum(
-    task: Task,
-    most: int,
-    hear: Hear,
-    close: float = CLOSE,
-    start: LinearHead | None = None,
-) -> Optimum:
+def find_optimum(task: Task, most: int, hear: Hear, close: float = CLOSE) -> Optimum:
     """Make the loss as small as it can be.
 
     The same task gives the same head, in whatever order its rows are but for rounding.
@@ -63,19 +57,18 @@ def find_optimum(
         hear: Is called after each with its number, accuracy and loss (the plain one: no
             class weight, smoothing or penalty in it) over the rows, and the head; what
             counts as true ends the search.
-        close: The length of the gradient to reach, in that of a head's of zeros.
-        start: A head that is near the optimum; None: one of zeros.
+        close: The length of the gradient to reach, in that of the start's.
     """
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, "blas"):  # see choose_l2
         search = _Search(_Loss(task), hear, close)
-        zeros = np.zeros((task.rows.shape[1] + 1) * task.n_classes)
+        start = np.zeros((task.rows.shape[1] + 1) * task.n_classes)
         options = {"maxiter": most, "maxfun": 100 * most, "maxcor": REMEMBERED}
         found = minimize(
             search,
-            zeros if start is None else search.flat(start, zeros),
+            start,
             jac=True,
             method="L-BFGS-B",
             callback=search.note,
@@ -245,14 +238,6 @@ class _Search:
     def is_near(self, close: float) -> bool:
         """Tell whether the gradient is as short as that, at the last iteration."""
         return bool(self._reached <= close * max(self._first, FLAT))
-
-    def flat(self, start: LinearHead, zeros: np.ndarray) -> np.ndarray:
-        """Return scipy's numbers for a head, having looked how steep it is at zeros."""
-        self(zeros)
-        kernel, along = start.kernel / self._rest, self._axes @ start.kernel
-        lengths = 1 / (self._rest + self._stretch) - 1 / self._rest
-        kernel = kernel + self._axes.T @ (lengths[:, np.newaxis] * along)
-        return np.concatenate([kernel.ravel(), start.bias * np.sqrt(CURVED)])
 
     def head(self, flat: np.ndarray) -> LinearHead:
         """Return the head that scipy's numbers stand for."""

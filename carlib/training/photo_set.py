@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from carlib.bottlenecks.features import Features
-from carlib.bottlenecks.shards import MAPPED
 from carlib.data.contents import held_out
 from carlib.data.labels import labels_of
 from carlib.errors import DataError, printable
@@ -49,11 +48,6 @@ class PhotoSet:
     def n_rows(self) -> int:
         """How many rows the head is trained on: mirror images count."""
         return len(self) * (1 + self.features.mirrored)
-
-    @property
-    def is_large(self) -> bool:
-        """Whether the head reads its rows in blocks: there are too many for memory."""
-        return 4 * self.n_rows * self.features.n_features >= MAPPED
 
     def some(self, positions: np.ndarray) -> "PhotoSet":
         """Return some of these photos, by position or by a mask."""

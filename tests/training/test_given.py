@@ -11,7 +11,7 @@ from carlib.bottlenecks.rows import Rows
 from carlib.errors import DataError
 from carlib.evaluation.evaluate import evaluate
 from carlib.model import confidence
-from carlib.training import folds, given, keras_head, optimum, photo_set
+from carlib.training import folds, given, keras_head, optimum
 from carlib.training.given import from_features
 from carlib.training.loop import confidence_of
 from carlib.training.trainer import ImageClassificationTrainer
@@ -36,8 +36,7 @@ def trainer(**options):
 @pytest.fixture
 def large(monkeypatch):
     """A megabyte of features is too much for memory."""
-    for module in (given, photo_set):
-        monkeypatch.setattr(module, "MAPPED", 1 << 20)
+    monkeypatch.setattr(given, "MAPPED", 1 << 20)
     monkeypatch.setattr(keras_head, "IN_MEMORY", 1 << 20)
     monkeypatch.setattr(optimum, "SAMPLE", 256)
     monkeypatch.setattr(folds, "MANY", 1000)
@@ -60,7 +59,7 @@ def test_a_head_is_the_same_from_memory_and_from_a_file(tmp_path, request):
     request.getfixturevalue("large")
     file = np.load(tmp_path / "features.npy", mmap_mode="r")
     photos = from_features(file, labels)
-    assert isinstance(photos.as_they_are(), Rows) and photos.is_large
+    assert isinstance(photos.as_they_are(), Rows)
     parts, _ = trainer(calibrate="temperature").train_head(photos)
     assert parts.converged and whole.converged
     found, expected = parts.held_out, whole.held_out
@@ -91,6 +90,19 @@ def test_all_that_is_done_to_them_holds_but_a_part_in_memory(mapped, large):
     assert most < 0.8 * features.nbytes  # of float16; as float32 they are twice that
     assert metrics.micro_accuracy > 0.6 and metrics.n == in_v.sum()
     assert 0.3 < trained.calibration.temperature < 2
+
+
+def test_heads_that_calibrate_know_nothing_of_what_is_held_out(tmp_path, large):
+    """Of noise nothing can be learnt, though all of it can be learnt by heart."""
+    draw = np.random.default_rng(0)
+    features = draw.normal(size=(600, 800)).astype(np.float32)
+    np.save(tmp_path / "features.npy", features)
+    file = np.load(tmp_path / "features.npy", mmap_mode="r")
+    photos = from_features(file, draw.integers(0, 3, 600))
+    trained, _ = trainer(calibrate="temperature", l2=0.0).train_head(photos)
+    found = trained.held_out
+    assert (found.logits.argmax(axis=1) == found.labels).mean() < 0.5
+    assert (trained.probabilities(photos).argmax(axis=1) == photos.labels).all()
 
 
 def test_when_to_refuse_is_found_without_holding_them(mapped, large, monkeypatch):

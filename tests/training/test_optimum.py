@@ -102,18 +102,6 @@ def test_it_is_the_same_from_a_memory_map_block_by_block(
     )
 
 
-def test_it_is_the_same_from_wherever_the_search_sets_out_and_sooner_from_near(task):
-    whole = find_optimum(task, 500, nobody)
-    near = find_optimum(task, 500, nobody, start=whole.linear)
-    assert near.converged and near.last < whole.last / 3
-    moved = dataclasses.replace(whole.linear, kernel=whole.linear.kernel + 1)
-    far = find_optimum(task, 500, nobody, start=moved)
-    for found in (near, far):
-        np.testing.assert_allclose(
-            found.linear.logits(task.rows), whole.linear.logits(task.rows), atol=1e-5
-        )
-
-
 def test_it_is_the_same_again_and_in_another_order(task):
     one, again = (find_optimum(task, 500, nobody).linear for _ in range(2))
     np.testing.assert_array_equal(one.kernel, again.kernel)
