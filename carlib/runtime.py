@@ -124,7 +124,7 @@ def tensorflow() -> Any:
     keras()
     import tensorflow
 
-    _limit_tensorflow(tensorflow)
+    _limit_tensorflow()
     if not tensorflow.compat.v1.executing_eagerly_outside_functions():
         raise CarlibError(
             "Expected TensorFlow 2's eager execution. Received: it's switched off",
@@ -133,8 +133,11 @@ def tensorflow() -> Any:
     return tensorflow
 
 
-def _limit_tensorflow(tf: Any) -> None:
+@functools.cache
+def _limit_tensorflow() -> None:
     """Hold TensorFlow to as many threads as are allowed; once it computes it can't."""
+    import tensorflow as tf
+
     if count := cores.threads_to_set():
         with contextlib.suppress(RuntimeError):
             tf.config.threading.set_intra_op_parallelism_threads(count)

@@ -46,15 +46,25 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
+def running(server: ThreadingHTTPServer) -> Iterator[None]:
+    """Let a server answer while the block runs; who waits for `released` goes on."""
+    server.released = threading.Event()
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield
+    finally:
+        server.released.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextlib.contextmanager
 def served(body: bytes) -> Iterator[Server]:
     """Serve while the block runs."""
     server = Server(("127.0.0.1", 0), Handler)
-    server.body, server.released = body, threading.Event()
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server
-    server.released.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    server.body = body
+    with running(server):
+        yield server
     gc.collect()  # a connection left open would be found here, and not in another test

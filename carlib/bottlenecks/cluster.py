@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from carlib.bottlenecks.worker import Job, Opened, Report
 
-SECONDS_A_RANGE = 20  # a thread's work: less, and ranges cost more than 1 %
+SECONDS_A_RANGE = 20  # a thread's work: beside it the start of a range is nothing
 MOST_A_RANGE = 8192  # photos: their names and keys are some 1 MB
 AHEAD = 2  # ranges a thread that are handed out at a time
 LOOK = 2  # seconds after which is looked whether scheduler and workers are still there
@@ -71,11 +71,9 @@ def compute(
         spread.hand_out()
     finally:
         spread.cancel()
-    _await_shards(run, rows)
-    for row in rows:
-        if row not in run.errors and run.lacks(row):
-            name = run.sources[row].shown
-            run.errors[row] = f"{name} was computed, and the workspace doesn't show it."
+    for row in _not_shown(run, rows):
+        name = run.sources[row].shown
+        run.errors[row] = f"{name} was computed, and the workspace doesn't show it."
 
 
 def _check(run: Run, rows: Sequence[int], client: Any, workspace_path: Any) -> None:
@@ -322,14 +320,17 @@ def _in_words(answer: Any) -> str:
     return str(answer) or type(answer).__name__
 
 
-def _await_shards(run: Run, rows: Sequence[int]) -> None:
-    """Take up what workers wrote; a file system on a network may show it later."""
+def _not_shown(run: Run, rows: Sequence[int]) -> Sequence[int]:
+    """Take up what workers wrote; return what is missing after a while.
+
+    A file system on a network may show it later.
+    """
     until, pause = time.monotonic() + PATIENCE, 0.05
     while True:
         for lane in run.lanes:
             lane.shards.refresh()
         rows = [row for row in rows if row not in run.errors and run.lacks(row)]
         if not rows or time.monotonic() > until:
-            return
+            return rows
         time.sleep(pause)
         pause = min(2 * pause, LOOK)

@@ -155,7 +155,11 @@ class Opened(WorkerPlugin):
             run.compute(run.todo())
         _check_kept(lanes)
         seconds = time.monotonic() - began
-        known = {row: index.seen[name] for row, name in _named(names, index.seen)}
+        known = {
+            row: index.seen[name]
+            for row, name in enumerate(names)
+            if name in index.seen
+        }
         sets = sorted(run.computed), sorted(run.copies)
         return Report(run.keys, run.errors, *sets, known, seconds)
 
@@ -166,10 +170,6 @@ def _check_kept(lanes: Sequence[Lane]) -> None:
     if lost:
         message = "Expected a worker to write into the workspace. Received: it can't"
         raise ClusterError(message, [str(folder) for folder in lost])
-
-
-def _named(names: Sequence[str], seen: dict[str, Any]) -> list[tuple[int, str]]:
-    return [(row, name) for row, name in enumerate(names) if name in seen]
 
 
 class _Statuses:

@@ -10,8 +10,8 @@ import click
 
 from carlib.cli import terminal
 from carlib.cli.terminal import (
-    ARCH,
     DATA,
+    arch_option,
     json_option,
     on_error_option,
     option,
@@ -30,13 +30,7 @@ ANSWER = 10  # seconds for a scheduler to answer
 
 @click.command(cls=terminal.Command)
 @click.argument("data", type=DATA)
-@option(
-    "--arch",
-    metavar="NAME[+NAME…]",
-    type=ARCH,
-    default="auto",
-    help="The backbone, or several.",
-)
+@arch_option
 @option(
     "--precision",
     type=click.Choice(["auto", "float32", "bfloat16", "float16"]),

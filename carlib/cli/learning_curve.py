@@ -8,10 +8,10 @@ import click
 from carlib.cli import terminal
 from carlib.cli.compare import check_picture, drawn
 from carlib.cli.terminal import (
-    ARCH,
     COUNT,
     DATA,
     PATH,
+    arch_option,
     json_option,
     of_subset,
     option,
@@ -29,13 +29,7 @@ if TYPE_CHECKING:
 
 @click.command("learning-curve", cls=terminal.Command)
 @click.argument("data", type=DATA)
-@option(
-    "--arch",
-    metavar="NAME[+NAME…]",
-    type=ARCH,
-    default="auto",
-    help="The backbone, or joined ones.",
-)
+@arch_option
 @option(
     "--more",
     "asked",

@@ -112,6 +112,13 @@ workspace_option = functools.partial(
     default="workspace",
     help="Where computed bottlenecks are kept.",
 )
+arch_option = option(
+    "--arch",
+    metavar="NAME[+NAME…]",
+    type=ARCH,
+    default="auto",
+    help="The backbone, or joined ones.",
+)
 # Photos that a model is judged by, and those that one is trained on.
 judged_option = option(
     "--subset",

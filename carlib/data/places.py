@@ -34,6 +34,7 @@ class TarList(PhotoList):
     Args:
         called: What messages call them: the tar, the pattern or the folder.
         tars: The tars.
+
     Raises:
         ArchiveError: Tars are refused, or aren't there; all of them are named.
     """

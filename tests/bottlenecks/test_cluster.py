@@ -22,12 +22,14 @@ from carlib.bottlenecks.shard_file import SHARD, count_rows, row_type
 from carlib.bottlenecks.stat_index import TRUSTED
 from carlib.cli.bottlenecks import connected
 from carlib.errors import ClusterError, ImageError, OptionError
+from carlib.reading import read_json
 from tests.tiny import Tiny, counts, draw_photos, features_of, shards
+from tests.web import running
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:distributed")
-# Photos that are killed by are given up at once, not after Dask's three tries.
+# A range is tried again once, and not three times, before it's blamed for the deaths.
 SETTINGS = {
-    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.allowed-failures": 1,
     "distributed.comm.timeouts.connect": "5s",
     "distributed.logging": {"distributed": "critical"},
 }
@@ -127,17 +129,13 @@ def test_workers_read_tars_and_addresses_and_no_secret_is_told(
     there = counts("photos.tar", Tiny(8), "w", client=client)
     assert there == (0, len(drawn))
     server = ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler)
-    threading.Thread(target=server.serve_forever).start()
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     base = f"http://127.0.0.1:{server.server_port}"
     given = [f"{base}/photos/{path.name}" for path in drawn]
     given.append(f"{base}/none.png?token=5ecret")
     options = {"client": client, "on_error": "skip"}
-    try:
+    with running(server):
         features = features_of(given, Tiny(8), "w", **options)
-    finally:
-        server.shutdown()
-        server.server_close()
     assert (features.n_cached, features.n_computed) == (len(drawn), 0)
     (error,) = features.errors.values()
     assert f"{base}/none.png" in error and "5ecret" not in error
@@ -170,8 +168,7 @@ def test_a_worker_killed_half_way_costs_its_ranges_and_no_photo(
     victims = pids(client)
     thread = killed_when(lambda: shards(tmp_path / "w"), lambda: victims[0])
     slow = Tiny(6, seconds=0.03)
-    with dask.config.set({"distributed.scheduler.allowed-failures": 3}):
-        features = features_of(drawn, slow, tmp_path / "w", client=client)
+    features = features_of(drawn, slow, tmp_path / "w", client=client)
     thread.join()
     assert victims[0] not in pids(client)
     assert not features.errors
@@ -258,7 +255,7 @@ def by_hand(tmp_path):
         time.sleep(0.1)
     time.sleep(0.2)
     try:
-        yield worker.read_json(found)["address"], *started
+        yield read_json(found)["address"], *started
     finally:
         for each in started:
             each.kill()

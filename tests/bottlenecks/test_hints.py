@@ -18,7 +18,7 @@ from carlib.bottlenecks.cache import (
     verify_cache,
 )
 from carlib.bottlenecks.shards import Shards
-from tests.bottlenecks.damage import DAMAGES, N_PHOTOS
+from tests.bottlenecks.damage import DAMAGES, N_PHOTOS, not_to_be_opened
 from tests.tiny import Tiny, counts, elsewhere, features_of, leftovers, shards
 
 N_SHARDS = 3
@@ -207,17 +207,12 @@ def test_a_shard_that_is_gone_behind_its_hint_is_computed_again(hinted, drawn, r
 def test_a_shard_that_cannot_be_read_now_is_found_another_time(
     hinted, drawn, monkeypatch
 ):
-    shard, open_file = shards(hinted)[0], shard_file.open_file
-
-    def refused(path):
-        if path == shard:
-            raise OSError(24, "Too many open files")
-        return open_file(path)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(shard_file, "open_file", refused)
-        with pytest.warns(UserWarning, match="Too many open files"):
-            computed = counts(drawn, Tiny(), hinted, hold_back=True)[1]
+    shard = shards(hinted)[0]
+    with (
+        not_to_be_opened(shard, monkeypatch),
+        pytest.warns(UserWarning, match="Too many open files"),
+    ):
+        computed = counts(drawn, Tiny(), hinted, hold_back=True)[1]
     assert computed == N_PHOTOS // N_SHARDS
     assert shard in shards(hinted)
     forget()

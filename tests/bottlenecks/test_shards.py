@@ -29,7 +29,7 @@ from carlib.bottlenecks.extract import compute_bottlenecks
 from carlib.bottlenecks.shards import Shards
 from carlib.errors import ImageError
 from carlib.files import ABANDONED
-from tests.bottlenecks.damage import DAMAGES, N_PHOTOS
+from tests.bottlenecks.damage import DAMAGES, N_PHOTOS, not_to_be_opened
 from tests.tiny import (
     Tiny,
     counts,
@@ -219,15 +219,7 @@ def test_a_shard_that_cannot_be_opened_is_passed_over_not_set_aside(
 ):
     """Too many open files, a network that stutters: the shard may well be whole."""
     (shard,) = shards(kept)
-    opened = shard_file.open_file
-
-    def refused(path):
-        if path == shard:
-            raise OSError(24, "Too many open files")
-        return opened(path)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(shard_file, "open_file", refused)
+    with not_to_be_opened(shard, monkeypatch), monkeypatch.context() as patch:
         patch.setattr(shards_module, "write_shard", lambda *_: 1 / 0)
         with pytest.warns(UserWarning, match="Too many open files"):
             Shards(home(kept), 2)

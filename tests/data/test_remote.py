@@ -6,7 +6,6 @@ import json
 import pickle
 import sys
 import tarfile
-import threading
 import time
 import traceback
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +27,7 @@ from carlib.pages.thumbnails import names_of
 from tests.cli.typed import run
 from tests.data.written import HEADER, PLAIN
 from tests.tiny import Tiny, draw_photos, extract
+from tests.web import running
 
 SECRET = "X-Amz-Signature=5ecret"
 
@@ -75,15 +75,10 @@ def server(tmp_path):
     folder.mkdir()
     handler = functools.partial(Handler, directory=folder)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.asked, server.released, server.folder = [], threading.Event(), folder
+    server.asked, server.folder = [], folder
     server.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server
-    server.released.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running(server):
+        yield server
 
 
 def put(store, files, root="/b"):
