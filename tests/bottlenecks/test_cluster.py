@@ -16,6 +16,7 @@ from distributed import Client, LocalCluster
 
 import carlib
 from carlib.bottlenecks import cluster, worker
+from carlib.bottlenecks import shards as shards_module
 from carlib.bottlenecks.cache import open_index, shards_folder
 from carlib.bottlenecks.extract import compute_bottlenecks
 from carlib.bottlenecks.shard_file import SHARD, count_rows, row_type
@@ -326,6 +327,18 @@ def test_a_worker_that_joins_later_and_sees_no_workspace_writes_nothing(
     with pytest.raises(ClusterError, match="does not see"):
         worker.Opened([Tiny()]).compute(job, [str(drawn[0])], print)
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_photos_whose_features_do_not_appear_are_named(
+    client, drawn, tmp_path, monkeypatch
+):
+    """As on a file system that workers share among themselves alone."""
+    monkeypatch.setattr(cluster, "PATIENCE", 0)
+    monkeypatch.setattr(shards_module.Shards, "refresh", lambda self: None)
+    options = {"client": client, "on_error": "skip"}
+    errors = features_of(drawn[:20], Tiny(4), tmp_path / "w", **options).errors
+    assert len(errors) == 20
+    assert errors[0] == f"{drawn[0]} was computed, and the workspace doesn't show it."
 
 
 def test_workers_that_can_not_take_part_are_all_named(
