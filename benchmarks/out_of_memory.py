@@ -1,6 +1,6 @@
 """Features and hashes larger than memory: seconds, and memory, of what is done to them.
 
-    python benchmarks/out_of_memory.py                          all of it: an hour
+    python benchmarks/out_of_memory.py                          all of it: two hours
     python benchmarks/out_of_memory.py --part head --rows 200000
     python benchmarks/out_of_memory.py --part hashes --hashes 1000000
 
@@ -20,7 +20,17 @@ from processes import in_process
 from text_tables import machine, table
 
 HERE = Path(__file__).resolve().parent
+PARTS = ("head", "audit", "hashes")
 STEPS = ("train", "predict", "evaluate")
+SEARCHES = ("labels", "neighbours", "outliers")
+SHARES = {
+    "named rightly, out of fold": "accuracy",
+    "of planted wrong labels found": "wrong",
+    "photos called doubtful": "doubtful",
+    "of planted near copies found": "copies",
+    "of planted odd photos found": "odd",
+    "photos called outliers": "outlying",
+}
 FEATURES, CLASSES = 1280, 8
 SPARE = 2 << 30  # bytes of disk that stay free
 
@@ -30,23 +40,29 @@ SPARE = 2 << 30  # bytes of disk that stay free
     "--part",
     "parts",
     multiple=True,
-    type=click.Choice(["head", "hashes"]),
-    default=("head", "hashes"),
+    type=click.Choice(PARTS),
+    default=PARTS,
     show_default=True,
 )
 @click.option("--rows", default=2_000_000, show_default=True, help="To train on.")
 @click.option("--judged", default=200_000, show_default=True, help="To evaluate on.")
 @click.option("--few", default=100_000, show_default=True, help="The part in memory.")
+@click.option("--compared", default=50_000, show_default=True, help="Of an audit.")
 @click.option("--hashes", multiple=True, default=(2_000_000, 5_000_000), type=int)
 @click.option("--gigabytes", default=4.0, show_default=True, help="The limit.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False))
-def main(json_file, parts, rows, judged, few, hashes, gigabytes) -> None:
+def main(json_file, parts, rows, judged, few, compared, hashes, gigabytes) -> None:
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     found = {"machine": machine(), "gigabytes": gigabytes}
     click.echo(f"{found['machine']['chip']}, {found['machine']['cores']} cores")
     if "head" in parts:
-        found["head"] = measure_head(rows, judged, few, gigabytes)
+        sizes = rows, judged, few
+        found["head"] = measure("out_of_memory_head.py", sizes, gigabytes)
         click.echo(head_table(found["head"]))
+    if "audit" in parts:
+        sizes = rows, 1, compared
+        found["audit"] = measure("out_of_memory_audit.py", sizes, gigabytes)
+        click.echo(audit_table(found["audit"]))
     if "hashes" in parts:
         found["hashes"] = measure_hashes(hashes, gigabytes)
         click.echo(hashes_table(found["hashes"]))
@@ -54,16 +70,17 @@ def main(json_file, parts, rows, judged, few, hashes, gigabytes) -> None:
         Path(json_file).write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
 
-def measure_head(rows: int, judged: int, few: int, gigabytes: float) -> dict:
-    """Train, calibrate and evaluate on all, from the disk, and on a part, in memory."""
+def measure(script: str, sizes: tuple[int, int, int], gigabytes: float) -> dict:
+    """Have a script go through all features, from the disk, and a part, in memory."""
+    rows, judged, few = sizes
     with tempfile.TemporaryDirectory(prefix="carlib-bench-") as folder:
         check_disk(folder, 2 * FEATURES * (rows + judged))
         job = {"folder": folder, "rows": rows, "judged": judged}
         job |= {"features": FEATURES, "classes": CLASSES, "gigabytes": gigabytes}
         click.echo(f"Writing {rows + judged:,} × {FEATURES:,} features.")
-        in_process(HERE / "out_of_memory_head.py", job | {"way": "write"})
+        in_process(HERE / script, job | {"way": "write"})
         return {
-            way: in_process(HERE / "out_of_memory_head.py", job | {"way": way} | more)
+            way: in_process(HERE / script, job | {"way": way} | more)
             for way, more in (("mapped", {}), ("in memory", {"rows": few}))
         }
 
@@ -98,6 +115,20 @@ def head_table(found: dict) -> str:
         "macro-accuracy": lambda own: "{:.4f} ({:.4f} … {:.4f})".format(*own["macro"]),
         "log-loss": lambda own: "{:.4f} ({:.4f} … {:.4f})".format(*own["loss"]),
         "temperature": lambda own: f"{own['temperature']:.3f}",
+    }
+    cells = [[name, *map(read, found.values())] for name, read in rows.items()]
+    return table(["", *found], cells)
+
+
+def audit_table(found: dict) -> str:
+    """Describe each way in a column."""
+    rows = {
+        "rows": lambda own: f"{own['rows']:,}",
+        **{f"{step}, s": lambda own, s=step: f"{own[s]:.0f}" for step in SEARCHES},
+        "peak memory of its own, MB": lambda own: f"{own['peak'] / 1e6:,.0f}",
+        **{
+            name: lambda own, s=share: f"{own[s]:.2%}" for name, share in SHARES.items()
+        },
     }
     cells = [[name, *map(read, found.values())] for name, read in rows.items()]
     return table(["", *found], cells)

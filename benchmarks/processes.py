@@ -15,13 +15,14 @@ import click
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
-def in_process(script: Path, job: dict) -> dict:
+def in_process(script: Path, job: dict, **environment: str) -> dict:
     """Run a script that ends in `answer`, in a fresh process; return its result.
 
     Args:
         script: Beside this file.
         job: Plain values. `started` is added: when the process was started, so that
             the script can tell how long ago that is.
+        environment: Variables that the process has besides its parent's.
 
     Raises:
         click.ClickException: It failed; the message ends as its output did.
@@ -31,7 +32,7 @@ def in_process(script: Path, job: dict) -> dict:
         job = job | {"result": str(result), "started": time.time()}
         run = subprocess.run(
             [sys.executable, str(script), json.dumps(job)],
-            env=QUIET | os.environ,
+            env=QUIET | os.environ | environment,
             capture_output=True,
             encoding="utf-8",
             errors="replace",

@@ -138,6 +138,7 @@ def test_the_benchmark_of_what_is_larger_than_memory_trains_on_all_and_on_a_part
     tmp_path,
 ):
     few = ("--rows", 20_000, "--judged", 2_000, "--few", 2_000, "--hashes", 80_000)
+    few += ("--part", "head", "--part", "hashes")
     said = run("out_of_memory.py", *few, "--json", tmp_path / "found.json")
     found = json.loads((tmp_path / "found.json").read_text("utf-8"))
     whole, part = found["head"]["mapped"], found["head"]["in memory"]
@@ -148,6 +149,21 @@ def test_the_benchmark_of_what_is_larger_than_memory_trains_on_all_and_on_a_part
     assert [own["kind"] for own in found["hashes"]] == ["spread", "hostile"]
     assert all(own["sure"] == 1 and own["likely"] > 0.9 for own in found["hashes"])
     assert "| temperature " in said and "| 80,000 | " in said
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="It limits memory as Linux does.")
+def test_the_benchmark_of_a_large_audit_tells_what_is_found(tmp_path):
+    few = ("--part", "audit", "--rows", 60_000, "--compared", 8_000)
+    said = run("out_of_memory.py", *few, "--json", tmp_path / "found.json")
+    whole, part = json.loads((tmp_path / "found.json").read_text("utf-8"))[
+        "audit"
+    ].values()
+    assert (whole["rows"], part["rows"]) == (60_000, 8_000)
+    for own in (whole, part):
+        assert own["copies"] > 0.9 and own["odd"] > 0.9 and own["wrong"] > 0.5
+        assert 20e6 < own["peak"] < 4e9
+    assert "| of planted near copies found " in said
 
 
 @pytest.mark.slow
@@ -219,8 +235,10 @@ def test_a_clusters_overhead_is_told_beside_one_process(sample, tmp_path):
     few = ("--counts", 70, "--counts", 100, "--counts", 130, "--rounds", 1)
     said = run("cluster.py", *few, "--data", sample, "--json", tmp_path / "found.json")
     found = json.loads((tmp_path / "found.json").read_text("utf-8"))
-    assert [list(way) for way in found["ways"].values()] == [["70", "100", "130"]] * 3
-    assert "| workers of a thread " in said and "off at 100" in said
+    assert [list(way) for way in found["ways"].values()] == [["70", "100", "130"]] * 6
+    assert "| workers of a thread, quiet " in said and "off at 100" in said
+    idle = found["idle"]["workers of a thread"]
+    assert max(found["idle"]["one process"]) == 0 < min(idle) and max(idle) < 1
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ LIKE = 0.6  # the least cosine of standardised features at which they are
 # pairs that the hash alone doesn't find reach it, and all of them are one picture,
 # looked at one by one; the nearest of two pictures has 1.56. Five pairs are missed.
 CONFIRMED = 1.6
-
+PAIRS_AT_ONCE = 4096  # whose photos are in memory together, 24 KB a pair
 
 LEAST_SPREAD = 1e-6  # of a feature that is standardised, and least length of a row
 
@@ -127,22 +127,24 @@ def _confirmed(
     known: dict[tuple[int, int], tuple[int, int]],
 ) -> dict[tuple[int, int], tuple[int, int]]:
     """Return the pairs that features propose and a cut-out confirms."""
-    proposed = [pair for pair in _neighbours(features) if pair not in known]
-    rows = sorted({row for pair in proposed for row in pair})
-    photos = read_ahead(sources, rows, [SHAPE], lambda _: [True])
-    squares = {p.row: p.squares[0] for p in photos if not p.error}
+    proposed = [pair for pair in neighbours(features) if pair not in known]
     found = {}
-    for a, b in proposed:
-        if a in squares and b in squares:
-            cosine = float(features[a] @ features[b])
-            plain = fit(squares[a], squares[b])
-            turned = fit(squares[a], squares[b][:, ::-1])
-            if cosine + max(plain, turned) >= CONFIRMED:
-                found[a, b] = _bits(hashes[a], hashes[b]), int(turned > plain)
+    for first in range(0, len(proposed), PAIRS_AT_ONCE):
+        pairs = proposed[first : first + PAIRS_AT_ONCE]
+        rows = sorted({row for pair in pairs for row in pair})
+        photos = read_ahead(sources, rows, [SHAPE], lambda _: [True])
+        squares = {p.row: p.squares[0] for p in photos if not p.error}
+        for a, b in pairs:
+            if a in squares and b in squares:
+                cosine = float(features[a] @ features[b])
+                plain = fit(squares[a], squares[b])
+                turned = fit(squares[a], squares[b][:, ::-1])
+                if cosine + max(plain, turned) >= CONFIRMED:
+                    found[a, b] = _bits(hashes[a], hashes[b]), int(turned > plain)
     return found
 
 
-def _neighbours(features: np.ndarray | Rows) -> list[tuple[int, int]]:
+def neighbours(features: np.ndarray | Rows) -> list[tuple[int, int]]:
     """Return the pairs of which one is among the nearest of the other, and like it."""
     from sklearn.neighbors import NearestNeighbors
 

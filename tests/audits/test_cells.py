@@ -104,7 +104,7 @@ def test_it_holds_but_a_part_of_a_map_in_memory(tmp_path, many):
     tracemalloc.start()
     scores = out_of_fold(standardised(mapped), labels, distinct)
     far_from_all(unit(mapped), distinct)
-    pairs._neighbours(unit(standardised(mapped)))
+    pairs.neighbours(unit(standardised(mapped)))
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < 0.6 * bytes_
