@@ -99,3 +99,18 @@ def test_a_process_held_to_one_thread_computes_the_same_on_one(tmp_path):
     assert len(features[0]) == len(paths(tmp_path / "p"))
     # Reading such small photos takes a tenth of the network's time, on other threads.
     assert busiest[0] > 0.75 > busiest[1]
+
+
+TENSORFLOW = """
+from carlib import runtime
+threading = runtime.tensorflow().config.threading
+print(threading.get_intra_op_parallelism_threads())
+"""
+
+
+def test_tensorflow_is_held_to_it_too():
+    command = [sys.executable, "-c", TENSORFLOW]
+    environment = os.environ | {"CARLIB_THREADS": "1"}
+    where = {"cwd": Path(__file__).parent.parent, "env": environment}
+    said = subprocess.run(command, capture_output=True, text=True, check=True, **where)
+    assert said.stdout.split() == ["1"]

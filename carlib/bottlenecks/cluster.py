@@ -57,7 +57,7 @@ def compute(
     """Have a cluster's workers compute what of these rows no shard holds.
 
     Raises:
-        OptionError: Photos that workers can't read, or nowhere to write.
+        OptionError: Photos or a backbone that can't be sent, or nowhere to write.
         ClusterError: Workers that can't take part, all of them named; or the scheduler
             is gone, or all workers are. What was computed is kept.
     """
@@ -87,6 +87,12 @@ def _check(run: Run, rows: Sequence[int], client: Any, workspace_path: Any) -> N
     if sent:
         what = f"{sent:,} photos by their bytes or pixels"
         problems.append(f"Expected paths, which workers can read. Received: {what}")
+    for lane in run.lanes:
+        try:
+            lane.network.__reduce_ex__(4)  # what pickling it begins with
+        except OptionError as error:
+            what = f"Expected a backbone that can be sent. Received: {error.message}"
+            problems.append(what)
     if problems:
         raise OptionError(problems[0], problems[1:])
 

@@ -311,6 +311,17 @@ def test_what_workers_can_not_read_is_refused_with_all_else(drawn, tmp_path):
     assert "Received: 1 photos by their bytes or pixels" in said
 
 
+def test_a_network_that_can_not_be_sent_is_refused_before_anything(tmp_path, drawn):
+    import keras
+
+    layers = [keras.Input((32, 32, 3)), keras.layers.GlobalAveragePooling2D()]
+    mine = carlib.Backbone.from_keras(keras.Sequential(layers), name="mine")
+    with pytest.raises(OptionError) as caught:
+        counts(drawn, mine, tmp_path / "w", client="tcp://127.0.0.1:8786")
+    assert "mine is a Keras network of your own" in str(caught.value)
+    assert "Received: a str" in str(caught.value)
+
+
 def test_a_worker_that_sees_another_workspace_is_named(tmp_path):
     elsewhere = worker.folders_of(str(tmp_path), [Tiny()])
     said = worker.problem_of(carlib.__version__, elsewhere)
