@@ -16,6 +16,8 @@ from ways import backbone
 from carlib.bottlenecks.extract import extract
 from carlib.data.sources import as_sources
 
+PATIENCE = 120  # seconds that processes wait for each other
+
 
 class Trivial:
     """A network that takes no time, so that what is around it is what is measured.
@@ -81,9 +83,9 @@ def run(job: dict) -> dict:
         found = extract(as_sources(paths), [made], job["workspace"], **options)
         took = time.perf_counter() - began
         idle = _cores_of_nothing() if options["client"] else 0.0
-    peak = _peak_mb()
+    peak, began = _peak_mb(), time.perf_counter()
     features = found.of_photos()
-    seconds = time.perf_counter() - began
+    seconds = took + time.perf_counter() - began
     if features.shape != (len(paths), made.n_features):
         raise RuntimeError(f"{features.shape} features of {len(paths)} photos")
     return {
@@ -131,9 +133,16 @@ def _cpu_seconds() -> float:
 
 
 def _meet(folder: Path, count: int) -> None:
-    """Wait until so many processes are here."""
+    """Wait until so many processes are here.
+
+    Raises:
+        RuntimeError: One doesn't come.
+    """
     (folder / str(os.getpid())).touch()
+    until = time.monotonic() + PATIENCE
     while len(list(folder.iterdir())) < count:
+        if time.monotonic() > until:
+            raise RuntimeError(f"Expected {count} processes. One is missing.")
         time.sleep(0.01)
 
 
