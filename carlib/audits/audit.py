@@ -47,8 +47,8 @@ def audit(
 
     The thresholds were set by eye on the workshop's 1,210 photos: see `data.hashes`,
     `audit.pairs` and `audit.suspects`. More than 50,000 photos are gone through by
-    parts: the nearest of a photo are looked for in its cell alone (see `audits.cells`),
-    and of more than 65,536 the hashes are compared by buckets (see `data.buckets`).
+    parts: the nearest of a photo are looked for in and near its cell (`audits.cells`),
+    and of more than 65,536 the hashes are compared by buckets (`data.buckets`).
 
     Args:
         photos: Columns image_path and damage_class, and subset if there is one.
