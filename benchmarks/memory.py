@@ -4,7 +4,7 @@ import contextlib
 import resource
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 OFTEN = 0.02  # seconds between two looks
@@ -43,3 +43,16 @@ def watched() -> Iterator[dict[str, int]]:
     finally:
         ended.set()
         watcher.join()
+
+
+def written_or_measured(
+    job: dict, write: Callable[[dict], None], measured: Callable[[dict], dict]
+) -> dict:
+    """Write what a job is about, or measure it under the job's limit of memory."""
+    if job["way"] == "write":
+        write(job)
+        return {}
+    limit(job["gigabytes"])
+    with watched() as memory:
+        found = measured(job)
+    return found | memory

@@ -7,8 +7,9 @@ and near copies; what an audit finds of them is told.
 import time
 
 import numpy as np
-from memory import limit, watched
-from out_of_memory_head import path_of, write
+from memory import written_or_measured
+from out_of_memory_head import path_of
+from out_of_memory_head import write as write_features
 from processes import answer
 
 WRONG = 0.01  # of all labels
@@ -22,18 +23,12 @@ def run(job: dict) -> dict:
         job: way ("write", "mapped", "in memory"), folder, rows, judged, features,
             classes, gigabytes.
     """
-    if job["way"] == "write":
-        write(job)
-        plant(job)
-        return {}
-    limit(job["gigabytes"])
-    with watched() as memory:
-        found = measured(job)
-    return found | memory
+    return written_or_measured(job, write, measured)
 
 
-def plant(job: dict) -> None:
-    """Make the first rows near copies of others, and the next ones unlike all."""
+def write(job: dict) -> None:
+    """Write features of which the first are near copies, and the next unlike all."""
+    write_features(job)
     draw = np.random.default_rng(1)
     features = np.load(path_of(job, "train", "features"), mmap_mode="r+")
     noise = draw.standard_normal((2, PLANTED, job["features"]), np.float32)

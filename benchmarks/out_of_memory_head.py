@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from memory import limit, watched
+from memory import written_or_measured
 from processes import answer
 
 LATENT = 96  # directions in which photos differ beyond chance
@@ -20,13 +20,7 @@ def run(job: dict) -> dict:
         job: way ("write", "mapped", "in memory"), folder, rows, judged, features,
             classes, gigabytes.
     """
-    if job["way"] == "write":
-        write(job)
-        return {}
-    limit(job["gigabytes"])
-    with watched() as memory:
-        found = measured(job)
-    return found | memory
+    return written_or_measured(job, write, measured)
 
 
 def write(job: dict) -> None:

@@ -17,7 +17,7 @@ EXACT = 50_000  # photos up to which an audit compares all, in memory
 FARTHEST = 2.0  # the largest cosine distance
 PER_CELL = 2048  # photos, on average
 # Photos of a cell, and of its guests, among which is searched; more are divided by
-# chance, and copies with them. Most photos lie in cells of 2 to 4 times the average.
+# chance, and copies with them. Of drawn features 65 % lie in cells twice the average.
 MOST = 4 * PER_CELL
 AT_ONCE = 256  # photos that are compared with all of their cell and its guests
 SAMPLE = 1 << 15  # photos that the cells are found on

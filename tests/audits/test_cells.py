@@ -75,8 +75,10 @@ def test_a_cell_of_one_has_no_neighbours(monkeypatch, drawn):
 def test_a_cell_with_far_more_guests_than_photos_is_gone_through(monkeypatch, drawn):
     values, _ = drawn
     cell = np.repeat([0, 1, 2], [2, 1999, 1999])
-    monkeypatch.setattr(cells, "_cells", lambda features: (cell, 0 * cell - (cell < 1)))
+    other = np.where(cell == 0, -1, 0)
+    monkeypatch.setattr(cells, "_cells", lambda features: (cell, other))
     monkeypatch.setattr(cells, "MOST", 500)
+    assert all(max(map(len, part)) <= 500 for part in cells._parts(cell, other))
     distances, places = nearest_in_cells(unit(values), 2)
     assert (places != np.arange(4000)[:, np.newaxis]).all()
     assert (distances < FARTHEST).all()
